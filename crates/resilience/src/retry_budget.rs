@@ -1,0 +1,122 @@
+//! The retry budget: repeats are a share of first attempts, so that a dead upstream is not also stormed.
+//!
+//! Counted over a sliding window of 10 s in slices of one second. What was earned and not spent expires with its slice.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How long what was earned may be spent.
+const WINDOW_SLICES: u64 = 10;
+/// Repeats that are always allowed in a window: one a second.
+const FLOOR: f64 = 10.0;
+
+/// The budget of one provider.
+#[derive(Debug)]
+pub struct RetryBudget {
+    ratio: f64,
+    start: Instant,
+    window: Mutex<Window>,
+}
+
+/// One second of the window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slice {
+    second: u64,
+    deposits: u32,
+    withdrawals: u32,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    slices: [Slice; 10],
+}
+
+impl Window {
+    /// The slice of this second, emptied if it holds an older one.
+    fn slice(&mut self, second: u64) -> Option<&mut Slice> {
+        let place = usize::try_from(second % WINDOW_SLICES).ok()?;
+        let slice = self.slices.get_mut(place)?;
+        if slice.second < second {
+            *slice = Slice {
+                second,
+                ..Slice::default()
+            };
+        }
+        Some(slice)
+    }
+
+    /// Deposits and withdrawals of the last ten seconds.
+    fn sums(&self, second: u64) -> (u32, u32) {
+        self.slices
+            .iter()
+            .filter(|slice| slice.second + WINDOW_SLICES > second)
+            .fold((0_u32, 0_u32), |(deposits, withdrawals), slice| {
+                (
+                    deposits.saturating_add(slice.deposits),
+                    withdrawals.saturating_add(slice.withdrawals),
+                )
+            })
+    }
+}
+
+impl RetryBudget {
+    /// A budget of so many repeats per first attempt (default 0.2), with the floor of one a second from the start.
+    #[must_use]
+    pub fn new(ratio: f64, now: Instant) -> Self {
+        let ratio = if ratio.is_finite() {
+            ratio.max(0.0)
+        } else {
+            0.0
+        };
+        Self {
+            ratio,
+            start: now,
+            window: Mutex::new(Window::default()),
+        }
+    }
+
+    /// Notes a first attempt at this provider. Calls that are a client's own retry earn nothing: do not note them.
+    pub fn deposit(&self, now: Instant) {
+        let second = self.second(now);
+        if let Some(slice) = self.window.lock().slice(second) {
+            slice.deposits = slice.deposits.saturating_add(1);
+        }
+    }
+
+    /// Takes a token for a repeat at a provider that this call has visited already, a hedge or a continuation.
+    ///
+    /// False means: do not repeat. The first visit of a call to another provider takes no token.
+    #[must_use]
+    pub fn withdraw(&self, now: Instant) -> bool {
+        let second = self.second(now);
+        let mut window = self.window.lock();
+        let (deposits, withdrawals) = window.sums(second);
+        if f64::from(withdrawals) + 1.0 > self.allowed(deposits) {
+            return false;
+        }
+        let Some(slice) = window.slice(second) else {
+            return false;
+        };
+        slice.withdrawals = slice.withdrawals.saturating_add(1);
+        true
+    }
+
+    /// Repeats left at this moment, for people to read.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> f64 {
+        let (deposits, withdrawals) = self.window.lock().sums(self.second(now));
+        (self.allowed(deposits) - f64::from(withdrawals)).max(0.0)
+    }
+
+    /// The cap of the design: the greater of the floor and the ratio.
+    fn allowed(&self, deposits: u32) -> f64 {
+        FLOOR.max(self.ratio * f64::from(deposits))
+    }
+
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start)
+            .max(Duration::ZERO)
+            .as_secs()
+    }
+}
