@@ -1,0 +1,420 @@
+//! Reads along a stream that is relayed as it is: usage, finish reason, errors, and whether it came to its end.
+//!
+//! Whole events go out as slices of what came in, after a check of frame, UTF-8 and JSON. For whole answers there is
+//! [`inspect_reply`].
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use types::TokenUsage;
+
+use crate::fault::{ReplyFault, StreamFault};
+use crate::openai_chat::shallow::{self, Outline};
+use crate::sse::{Fields, Framer};
+use crate::{Dialect, Event, StreamDecoder, canonical, decode_reply, error_words};
+
+/// One or more whole events, ready to relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapItem {
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    /// Whether a content event is among them.
+    pub content: bool,
+}
+
+/// What an event means for its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Relayed, and no reason to commit.
+    Lifecycle,
+    /// Relayed; the answer has begun.
+    Content,
+    /// Not relayed: the client did not ask for it.
+    Dropped,
+    /// The last one.
+    Terminal,
+}
+
+/// Watches one pass-through stream.
+#[derive(Debug)]
+pub struct Tap {
+    framer: Framer,
+    drop_usage_chunk: bool,
+    usage: TokenUsage,
+    finish: Option<Cow<'static, str>>,
+    answered: bool,
+    done: bool,
+    events: u64,
+    /// Reads the dialects that have no shallow reader of their own.
+    decoder: Option<Box<StreamDecoder>>,
+}
+
+impl Tap {
+    /// A tap for one stream. `drop_usage_chunk`: we asked for usage and the client did not.
+    #[must_use]
+    pub fn new(dialect: Dialect, drop_usage_chunk: bool) -> Self {
+        let decoder = match dialect {
+            Dialect::OpenaiChat | Dialect::MistralChat => None,
+            Dialect::AnthropicMessages | Dialect::Gemini => {
+                Some(Box::new(StreamDecoder::new(dialect)))
+            }
+        };
+        Self {
+            framer: Framer::default(),
+            drop_usage_chunk,
+            usage: TokenUsage::default(),
+            finish: None,
+            answered: false,
+            done: false,
+            events: 0,
+            decoder,
+        }
+    }
+
+    /// Takes the next bytes and gives what may be relayed. What stands in `out` when this fails was still good.
+    ///
+    /// # Errors
+    /// An event that is malformed, too large, or an error of the provider. The stream is over then.
+    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<TapItem>) -> Result<(), StreamFault> {
+        self.framer.push(bytes.clone());
+        let mut run = Run {
+            whole: bytes,
+            from: 0,
+            to: 0,
+            content: false,
+        };
+        let result = self.drain(&mut run, out);
+        run.flush(out);
+        result
+    }
+
+    fn drain(&mut self, run: &mut Run, out: &mut Vec<TapItem>) -> Result<(), StreamFault> {
+        loop {
+            let next = self.framer.next();
+            let Some(event) = next.map_err(|_| StreamFault::TooLarge {
+                limit: self.framer.limit(),
+            })?
+            else {
+                return Ok(());
+            };
+            match self.judge(&event)? {
+                Class::Dropped => run.flush(out),
+                class => run.add(event, class == Class::Content, out),
+            }
+        }
+    }
+
+    /// The upstream's bytes have ended.
+    ///
+    /// # Errors
+    /// The end came before the terminal event, or what was left over is malformed or an error.
+    pub fn finish(&mut self, out: &mut Vec<TapItem>) -> Result<(), StreamFault> {
+        if let Some(event) = self.framer.rest() {
+            let class = self.judge(&event)?;
+            let bytes = if event.trim_ascii().is_empty() {
+                event
+            } else {
+                Bytes::from([&event, b"\n\n".as_slice()].concat())
+            };
+            if class != Class::Dropped {
+                out.push(TapItem {
+                    bytes,
+                    content: class == Class::Content,
+                });
+            }
+        }
+        if self.done {
+            return Ok(());
+        }
+        if self.finish.is_none() {
+            return Err(StreamFault::Incomplete);
+        }
+        if self.decoder.is_none() {
+            // The answer is whole; only its closing mark is missing, and some clients wait for that.
+            self.done = true;
+            out.push(TapItem {
+                bytes: Bytes::from_static(b"data: [DONE]\n\n"),
+                content: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// The running totals so far.
+    #[must_use]
+    pub fn usage(&self) -> TokenUsage {
+        self.usage
+    }
+
+    /// Why the model stopped, in the dialect's word.
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.finish.as_deref()
+    }
+
+    /// Whether the terminal event, or what may stand for it, has passed.
+    #[must_use]
+    pub fn saw_terminal(&self) -> bool {
+        self.done || self.finish.is_some()
+    }
+
+    /// How many events with data have passed.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn malformed(&self, what: impl Into<String>) -> StreamFault {
+        StreamFault::Malformed {
+            event: self.events,
+            what: what.into(),
+        }
+    }
+
+    fn judge(&mut self, event: &[u8]) -> Result<Class, StreamFault> {
+        let fields = Fields::read(event);
+        if let Some(stray) = fields.stray {
+            self.events += 1;
+            return Err(stray_fault(stray, self.events));
+        }
+        let Some(data) = fields.data else {
+            return Ok(Class::Lifecycle);
+        };
+        self.events += 1;
+        if self.decoder.is_some() {
+            return self.decode(event);
+        }
+        if data.trim_ascii() == b"[DONE]" {
+            if !self.answered {
+                return Err(StreamFault::Incomplete);
+            }
+            self.done = true;
+            return Ok(Class::Terminal);
+        }
+        if data.is_empty() {
+            return Ok(Class::Lifecycle);
+        }
+        if std::str::from_utf8(&data).is_err() {
+            return Err(self.malformed("it is no UTF-8"));
+        }
+        let outline = match shallow::outline(&data) {
+            Ok(outline) => outline,
+            Err(bad) => return Err(self.malformed(format!("{} (at byte {})", bad.what, bad.at))),
+        };
+        if outline.error || fields.name == Some(b"error") {
+            return Err(StreamFault::ErrorEvent(
+                error_words::read(&data).unwrap_or_default(),
+            ));
+        }
+        Ok(self.chunk(&outline))
+    }
+
+    fn chunk(&mut self, outline: &Outline<'_>) -> Class {
+        if let Some(usage) = &outline.usage {
+            self.usage.replace_with(usage);
+        }
+        if let Some(finish) = outline.finish {
+            self.finish = Some(reason(finish.raw()));
+        }
+        self.answered |= outline.choices.is_some();
+        let only_usage = outline.usage.is_some() && outline.choices == Some(0);
+        if only_usage && self.drop_usage_chunk {
+            Class::Dropped
+        } else if outline.content || outline.finish.is_some() {
+            Class::Content
+        } else {
+            Class::Lifecycle
+        }
+    }
+
+    fn decode(&mut self, event: &[u8]) -> Result<Class, StreamFault> {
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(Class::Lifecycle);
+        };
+        let mut events = Vec::new();
+        decoder.push(event, &mut events)?;
+        let mut class = Class::Lifecycle;
+        for event in &events {
+            match event {
+                Event::Usage(usage) => self.usage.replace_with(usage),
+                Event::Finish { finish, .. } => {
+                    self.finish = Some(Cow::Owned(finish.word().to_owned()))
+                }
+                Event::End => self.done = true,
+                _ => {}
+            }
+            if event.is_content() {
+                class = Class::Content;
+            }
+        }
+        Ok(class)
+    }
+}
+
+/// Events that go out together: a range of the chunk they came in.
+struct Run {
+    whole: Bytes,
+    from: usize,
+    to: usize,
+    content: bool,
+}
+
+impl Run {
+    fn add(&mut self, event: Bytes, content: bool, out: &mut Vec<TapItem>) {
+        match self.place(&event) {
+            Some(start) => {
+                if start != self.to {
+                    self.flush(out);
+                    self.from = start;
+                }
+                self.to = start + event.len();
+                self.content |= content;
+            }
+            // It began in an earlier chunk and was put together.
+            None => {
+                self.flush(out);
+                out.push(TapItem {
+                    bytes: event,
+                    content,
+                });
+            }
+        }
+    }
+
+    /// Where in the chunk an event lies, if it is a slice of it.
+    fn place(&self, event: &Bytes) -> Option<usize> {
+        let start = event
+            .as_ptr()
+            .addr()
+            .checked_sub(self.whole.as_ptr().addr())?;
+        (start.checked_add(event.len())? <= self.whole.len()).then_some(start)
+    }
+
+    fn flush(&mut self, out: &mut Vec<TapItem>) {
+        if self.to > self.from && self.to <= self.whole.len() {
+            out.push(TapItem {
+                bytes: self.whole.slice(self.from..self.to),
+                content: self.content,
+            });
+        }
+        self.from = self.to;
+        self.content = false;
+    }
+}
+
+/// A line that is no field but looks like a body: often the provider's error, sent as if there were no stream.
+pub(crate) fn stray_fault(stray: &[u8], event: u64) -> StreamFault {
+    match error_words::read(stray.trim_ascii()) {
+        Some(words) => StreamFault::ErrorEvent(words),
+        None => StreamFault::Malformed {
+            event,
+            what: "a line is no field of an event".to_owned(),
+        },
+    }
+}
+
+/// The usual words without an allocation.
+fn reason(raw: &[u8]) -> Cow<'static, str> {
+    match raw {
+        b"stop" => Cow::Borrowed("stop"),
+        b"length" => Cow::Borrowed("length"),
+        b"tool_calls" => Cow::Borrowed("tool_calls"),
+        b"content_filter" => Cow::Borrowed("content_filter"),
+        other => Cow::Owned(String::from_utf8_lossy(other).into_owned()),
+    }
+}
+
+/// What a whole answer says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplyFacts {
+    /// The tokens it cost.
+    pub usage: TokenUsage,
+    /// Why the model stopped, in the dialect's word.
+    pub finish_reason: Option<String>,
+    /// The model it names.
+    pub model: Option<String>,
+}
+
+/// Checks a whole answer that is passed on as it is.
+///
+/// # Errors
+/// It is no answer of this dialect.
+pub fn inspect_reply(dialect: Dialect, body: &[u8]) -> Result<ReplyFacts, ReplyFault> {
+    match dialect {
+        Dialect::OpenaiChat | Dialect::MistralChat => inspect_choices(body),
+        Dialect::AnthropicMessages | Dialect::Gemini => {
+            let reply = decode_reply(dialect, body)?;
+            let finish = reply
+                .choices
+                .first()
+                .map(|choice: &canonical::Choice| choice.finish.word().to_owned());
+            Ok(ReplyFacts {
+                usage: reply.usage,
+                finish_reason: finish,
+                model: reply.model,
+            })
+        }
+    }
+}
+
+fn inspect_choices(body: &[u8]) -> Result<ReplyFacts, ReplyFault> {
+    check_text(body)?;
+    let outline = match shallow::outline(body) {
+        Ok(outline) => outline,
+        Err(bad) => return Err(no_object(body).unwrap_or_else(|| bad.into())),
+    };
+    let what = match outline.choices {
+        _ if outline.error => {
+            return Err(ReplyFault::ErrorObject(
+                error_words::read(body).unwrap_or_default(),
+            ));
+        }
+        Some(0) => "`choices` is empty",
+        Some(_) if !outline.messages => "a choice has no `message`",
+        Some(_) => {
+            return Ok(ReplyFacts {
+                usage: outline.usage.unwrap_or_default(),
+                finish_reason: outline
+                    .finish
+                    .and_then(|text| text.read())
+                    .map(Cow::into_owned),
+                model: outline
+                    .model
+                    .and_then(|text| text.read())
+                    .map(Cow::into_owned),
+            });
+        }
+        None => "there is no `choices`",
+    };
+    Err(error_words::read(body).map_or_else(|| ReplyFault::shape(what), ReplyFault::ErrorObject))
+}
+
+/// Neither empty nor other than UTF-8.
+pub(crate) fn check_text(body: &[u8]) -> Result<&str, ReplyFault> {
+    let text = std::str::from_utf8(body).map_err(|bad| ReplyFault::NotJson {
+        at: bad.valid_up_to(),
+    })?;
+    if text.trim_ascii().is_empty() {
+        Err(ReplyFault::Empty)
+    } else {
+        Ok(text)
+    }
+}
+
+/// JSON that is no object: the wrong shape, or an error in a list.
+pub(crate) fn no_object(body: &[u8]) -> Option<ReplyFault> {
+    let mut cursor = crate::json::Cursor::new(body);
+    let shape = cursor.skip().ok()?;
+    cursor.end().ok()?;
+    if shape == crate::json::Shape::Object {
+        return None;
+    }
+    let words = error_words::read(body);
+    Some(words.map_or_else(
+        || ReplyFault::shape(format!("it is {}", shape.name())),
+        ReplyFault::ErrorObject,
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! Tests of the tap and of the look at whole answers.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ROLE: &str = r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
+const TEXT: &str = "{\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"caf\u{e9} \u{2028} \u{1f600}\"},\"finish_reason\":null}],\"usage\":null}";
+const END: &str =
+    r#"{"id":"c1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+const USAGE: &str = r#"{"id":"c1","model":"m","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":2},"completion_tokens_details":{"reasoning_tokens":1}}}"#;
+
+fn sse(data: &[&str]) -> String {
+    data.iter()
+        .map(|data| format!("data: {data}\n\n"))
+        .collect()
+}
+
+struct Seen {
+    relayed: String,
+    items: Vec<TapItem>,
+    tap: Tap,
+    result: Result<(), StreamFault>,
+}
+
+fn run(chunks: &[&[u8]], drop_usage: bool) -> Seen {
+    let mut tap = Tap::new(Dialect::OpenaiChat, drop_usage);
+    let mut items = Vec::new();
+    let mut result = Ok(());
+    for chunk in chunks {
+        result = tap.push(Bytes::copy_from_slice(chunk), &mut items);
+        if result.is_err() {
+            break;
+        }
+    }
+    if result.is_ok() {
+        result = tap.finish(&mut items);
+    }
+    let relayed = items.iter().flat_map(|item| item.bytes.to_vec()).collect();
+    Seen {
+        relayed: String::from_utf8(relayed).unwrap(),
+        items,
+        tap,
+        result,
+    }
+}
+
+#[test]
+fn a_whole_stream_passes_verbatim_and_is_read_on_the_way() {
+    let stream = sse(&[ROLE, TEXT, END, USAGE, "[DONE]"]);
+    let seen = run(&[stream.as_bytes()], false);
+    assert_eq!(seen.result, Ok(()));
+    assert_eq!(seen.relayed, stream);
+    assert_eq!(
+        seen.items.len(),
+        1,
+        "whole events of one chunk go out in one slice"
+    );
+    assert_eq!(seen.tap.finish_reason(), Some("stop"));
+    assert!(seen.tap.saw_terminal());
+    assert_eq!(seen.tap.events(), 5);
+    let usage = seen.tap.usage();
+    assert_eq!(
+        (usage.input, usage.output, usage.cache_read, usage.reasoning),
+        (Some(9), Some(4), Some(2), Some(1))
+    );
+}
+
+/// Item 4: the chunk that only we asked for does not reach the client.
+#[test]
+fn the_usage_chunk_is_dropped_when_the_client_did_not_ask() {
+    let stream = sse(&[ROLE, TEXT, END, USAGE, "[DONE]"]);
+    let seen = run(&[stream.as_bytes()], true);
+    assert_eq!(seen.relayed, sse(&[ROLE, TEXT, END, "[DONE]"]));
+    assert_eq!(seen.tap.usage().input, Some(9));
+}
+
+#[test]
+fn lifecycle_is_no_content() {
+    for (data, content) in [
+        (ROLE, false),
+        (TEXT, true),
+        (END, true),
+        (USAGE, false),
+        (
+            r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#,
+            true,
+        ),
+        (
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#,
+            true,
+        ),
+        (
+            r#"{"choices":[{"delta":{"content":null,"tool_calls":[],"refusal":null}}]}"#,
+            false,
+        ),
+        (r#"{"choices":[],"prompt_filter_results":[{}]}"#, false),
+    ] {
+        let mut items = Vec::new();
+        Tap::new(Dialect::OpenaiChat, false)
+            .push(Bytes::from(sse(&[data])), &mut items)
+            .unwrap();
+        assert_eq!(items[0].content, content, "{data}");
+    }
+}
+
+/// Item 53: an end without the terminal event is a fault, also when the bytes ended cleanly.
+#[test]
+fn an_end_without_terminal_event_is_incomplete() {
+    assert_eq!(
+        run(&[sse(&[ROLE, TEXT]).as_bytes()], false).result,
+        Err(StreamFault::Incomplete)
+    );
+    assert_eq!(run(&[b""], false).result, Err(StreamFault::Incomplete));
+    assert_eq!(
+        run(&[b"data: [DONE]\n\n"], false).result,
+        Err(StreamFault::Incomplete)
+    );
+    assert_eq!(
+        run(&[b": ping\n\n"], false).result,
+        Err(StreamFault::Incomplete)
+    );
+}
+
+#[test]
+fn a_missing_done_after_a_finish_reason_is_made_good() {
+    let seen = run(&[sse(&[ROLE, TEXT, END]).as_bytes()], false);
+    assert_eq!(seen.result, Ok(()));
+    assert!(seen.relayed.ends_with("data: [DONE]\n\n"));
+}
+
+#[test]
+fn a_last_event_without_blank_line_counts() {
+    let stream = sse(&[ROLE, TEXT, END]) + "data: [DONE]";
+    let seen = run(&[stream.as_bytes()], false);
+    assert_eq!(seen.result, Ok(()));
+    assert_eq!(seen.relayed, stream + "\n\n");
+}
+
+/// Item 52: an error may come at any point, and what came before it was still good.
+#[test]
+fn an_error_event_ends_the_stream_at_any_point() {
+    let error = r#"{"error":{"message":"busy","type":"server_error","code":503}}"#;
+    for before in [vec![], vec![ROLE], vec![ROLE, TEXT]] {
+        let good = sse(&before);
+        let seen = run(&[(good.clone() + &sse(&[error, TEXT])).as_bytes()], false);
+        let Err(StreamFault::ErrorEvent(words)) = seen.result else {
+            panic!("{:?}", seen.result)
+        };
+        assert_eq!(words.kind.as_deref(), Some("server_error"));
+        assert_eq!(words.status, Some(503));
+        assert_eq!(seen.relayed, good);
+    }
+}
+
+#[test]
+fn an_error_without_framing_is_found() {
+    for body in [
+        "{\"error\":{\"message\":\"no\"}}",
+        "{\n  \"error\": {\n \"message\": \"no\"\n}}\n",
+    ] {
+        let result = run(&[body.as_bytes()], false).result;
+        let Err(StreamFault::ErrorEvent(words)) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(words.message.as_deref(), Some("no"));
+    }
+    assert!(matches!(
+        run(&[b"<html>\n\n"], false).result,
+        Err(StreamFault::Malformed { .. })
+    ));
+}
+
+#[test]
+fn a_broken_event_is_not_passed_on() {
+    for broken in ["{\"choices\":[", "nonsense", "{\"choices\":[]} {}"] {
+        let seen = run(&[sse(&[ROLE, broken, TEXT]).as_bytes()], false);
+        assert!(
+            matches!(seen.result, Err(StreamFault::Malformed { event: 2, .. })),
+            "{:?}",
+            seen.result
+        );
+        assert_eq!(seen.relayed, sse(&[ROLE]));
+    }
+    let bytes = [b"data: {\"a\":\"".as_slice(), b"\xff\"}\n\n"].concat();
+    assert!(matches!(
+        run(&[&bytes], false).result,
+        Err(StreamFault::Malformed { event: 1, .. })
+    ));
+}
+
+#[test]
+fn an_event_over_the_bound_ends_the_stream() {
+    let mut tap = Tap::new(Dialect::OpenaiChat, false);
+    let mut items = Vec::new();
+    let chunk = Bytes::from(vec![b'a'; 1 << 20]);
+    let result = (0..9).try_for_each(|_| tap.push(chunk.clone(), &mut items));
+    assert_eq!(result, Err(StreamFault::TooLarge { limit: 8 << 20 }));
+}
+
+/// Items 41 and 69: any split, every line ending, several data lines, comments, U+2028 and split characters.
+#[test]
+fn a_stream_cut_at_every_byte_is_relayed_byte_for_byte() {
+    for ending in ["\n", "\r\n", "\r"] {
+        let stream = format!(
+            ": hi\n\ndata: {{\ndata: \"choices\":[]}}\n\n{}",
+            sse(&[ROLE, TEXT, END, USAGE, "[DONE]"])
+        );
+        let stream = stream.replace('\n', ending);
+        let whole = run(&[stream.as_bytes()], false);
+        assert_eq!(whole.result, Ok(()));
+        assert_eq!(whole.relayed, stream);
+        let single: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
+        for cuts in [single].into_iter().chain((1..stream.len()).map(|at| {
+            let (left, right) = stream.as_bytes().split_at(at);
+            vec![left, right]
+        })) {
+            let seen = run(&cuts, false);
+            assert_eq!(seen.result, Ok(()));
+            assert_eq!(seen.relayed, stream);
+            assert_eq!(seen.tap.usage(), whole.tap.usage());
+            assert_eq!(seen.tap.events(), 6);
+        }
+    }
+}
+
+#[test]
+fn a_whole_answer_gives_its_facts() {
+    let body = br#"{"id":"x","model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":5.0}}"#;
+    let facts = inspect_reply(Dialect::OpenaiChat, body).unwrap();
+    assert_eq!(facts.finish_reason.as_deref(), Some("length"));
+    assert_eq!(facts.model.as_deref(), Some("m-1"));
+    assert_eq!((facts.usage.input, facts.usage.output), (Some(3), Some(5)));
+}
+
+#[test]
+fn a_body_that_is_no_answer_says_what_it_is() {
+    let fault = |body: &[u8]| inspect_reply(Dialect::OpenaiChat, body).unwrap_err();
+    assert_eq!(fault(b""), ReplyFault::Empty);
+    assert_eq!(fault(b" \n"), ReplyFault::Empty);
+    assert_eq!(fault(b"<!doctype html>"), ReplyFault::NotJson { at: 0 });
+    assert_eq!(
+        fault(b"{\"choices\":[{\"mess"),
+        ReplyFault::NotJson { at: 18 }
+    );
+    assert!(matches!(fault(b"[]"), ReplyFault::WrongShape { .. }));
+    assert!(matches!(fault(b"{}"), ReplyFault::WrongShape { .. }));
+    assert!(matches!(
+        fault(b"{\"choices\":[]}"),
+        ReplyFault::WrongShape { .. }
+    ));
+    assert!(matches!(
+        fault(b"{\"choices\":[{}]}"),
+        ReplyFault::WrongShape { .. }
+    ));
+    assert!(matches!(
+        fault(b"{\"choices\":[1]}"),
+        ReplyFault::WrongShape { .. }
+    ));
+    for body in [
+        r#"{"error":{"code":502,"message":"bad"}}"#,
+        r#"{"object":"error","message":"bad","code":502}"#,
+        r#"{"error":"bad"}"#,
+        r#"[{"error":{"message":"bad"}}]"#,
+        r#"{"detail":"bad"}"#,
+        r#"{"message":"bad"}"#,
+    ] {
+        let ReplyFault::ErrorObject(words) = fault(body.as_bytes()) else {
+            panic!("{body}")
+        };
+        assert_eq!(words.message.as_deref(), Some("bad"), "{body}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6)) {
+        for dialect in Dialect::ALL {
+            let mut tap = Tap::new(*dialect, true);
+            let mut items = Vec::new();
+            for chunk in &chunks {
+                drop(tap.push(Bytes::from(chunk.clone()), &mut items));
+                drop(inspect_reply(*dialect, chunk));
+            }
+            drop(tap.finish(&mut items));
+        }
+    }
+
+    #[test]
+    fn soup_of_events_does_not_depend_on_its_cuts(
+        text in "(data: |event: error|\\{\"choices\":\\[\\]\\}|\n|\r|\r\n|x|:c|\\{|\\[DONE\\]){0,30}",
+        at in any::<prop::sample::Index>()
+    ) {
+        let bytes = text.as_bytes();
+        let (left, right) = bytes.split_at(at.index(bytes.len() + 1));
+        let (whole, cut) = (run(&[bytes], false), run(&[left, right], false));
+        prop_assert_eq!(whole.result, cut.result);
+        prop_assert_eq!(whole.relayed, cut.relayed);
+    }
+}
