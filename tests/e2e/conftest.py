@@ -2,6 +2,7 @@
 
 import shutil
 
+import made_model
 import pytest
 from processes import BINARY, MODEL_DIR, Drill, Gateway, Model
 from upstream import Upstream
@@ -19,6 +20,18 @@ def model(tmp_path_factory):
     if not any(MODEL_DIR.glob("*.gguf")):
         pytest.skip("no real model: it could not be fetched")
     server = Model(tmp_path_factory.mktemp("model"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """llama.cpp's own server with a made model, whose every answer is known."""
+    if not any(MODEL_DIR.glob("*.gguf")):
+        pytest.skip("no llama.cpp: it could not be fetched")
+    folder = tmp_path_factory.mktemp("made")
+    made_model.build(folder / "made.gguf")
+    server = Model(folder, ["--model", folder / "made.gguf", "--name", "made"])
     yield server
     server.stop()
 
