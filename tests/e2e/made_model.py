@@ -56,7 +56,13 @@ Answer with <tool_call>
 {%- endif -%}
 """
 
-ANSWERS = {"<|say-text|>": TEXT, "<|say-emoji|>": EMOJI, "<|say-long|>": LONG, "<|say-calls|>": CALLS, "<|say-results|>": RESULTS}
+ANSWERS = {
+    "<|say-text|>": TEXT,
+    "<|say-emoji|>": EMOJI,
+    "<|say-long|>": LONG,
+    "<|say-calls|>": CALLS,
+    "<|say-results|>": RESULTS,
+}
 CONTROL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", *ANSWERS]
 
 

@@ -24,7 +24,8 @@ START_SECONDS = 30
 
 # No test depends on what the person's shell happens to have, and no key of theirs is ever used.
 FOREIGN = re.compile(
-    r"(_API_KEY|_BASE_URL|_HOST|_PROXY)$|^(GOODGATE|OPENAI|ANTHROPIC|GEMINI|GOOGLE|MISTRAL|AZURE|AWS|OLLAMA|LLAMA)_", re.IGNORECASE
+    r"(_API_KEY|_BASE_URL|_HOST|_PROXY)$|^(GOODGATE|OPENAI|ANTHROPIC|GEMINI|GOOGLE|MISTRAL|AZURE|AWS|OLLAMA|LLAMA)_",
+    re.IGNORECASE,
 )
 
 
@@ -116,7 +117,9 @@ class Gateway(Process):
             self.config = folder / "goodgate.yaml"
             self.config.write_text(config)
             command += ["--config", self.config]
-        self.environment = clean_environment(HOME=str(folder), XDG_CONFIG_HOME=str(folder / "none"), **(environment or {}))
+        self.environment = clean_environment(
+            HOME=str(folder), XDG_CONFIG_HOME=str(folder / "none"), **(environment or {})
+        )
         super().__init__("gateway", [*command, *arguments], folder, self.environment)
         self.until(self.is_up, f"answer on {self.url}/readyz")
         self.key = self.env()["OPENAI_API_KEY"]
@@ -140,7 +143,9 @@ class Gateway(Process):
             env={**self.environment, "GOODGATE_STATE_DIR": str(self.state), "NO_COLOR": "1"},
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"goodgate {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"goodgate {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+            )
         return done
 
     def env(self):

@@ -74,11 +74,15 @@ def head(demo, *lines, path="/v1/chat/completions"):
     return "\r\n".join([f"POST {path} HTTP/1.1", f"Host: {demo.host}", *lines, "", ""]).encode()
 
 
-@pytest.mark.parametrize("credentials", [[], ["Authorization: Bearer sk-gg-dev-nobody"], ["x-api-key: sk-ant-of-someone-else"]])
+@pytest.mark.parametrize(
+    "credentials", [[], ["Authorization: Bearer sk-gg-dev-nobody"], ["x-api-key: sk-ant-of-someone-else"]]
+)
 def test_without_a_valid_key_not_one_byte_of_the_body_is_read(demo, credentials):
     # The body is announced and never sent: only a server that does not wait for it can answer.
     began = time.monotonic()
-    received, _ = raw_exchange(demo.host, head(demo, *credentials, "content-type: application/json", "content-length: 1000000"), 5)
+    received, _ = raw_exchange(
+        demo.host, head(demo, *credentials, "content-type: application/json", "content-length: 1000000"), 5
+    )
     assert received.startswith(b"HTTP/1.1 401"), received[:200]
     assert time.monotonic() - began < 6
     assert b"unauthenticated" in received and b"invalid_api_key" in received
@@ -102,7 +106,9 @@ def test_a_body_over_the_limit_is_refused_while_it_comes(demo):
 
     headers = {"authorization": f"Bearer {demo.key}", "content-type": "application/json"}
     try:
-        answer = httpx.post(f"{demo.url}/v1/chat/completions", content=endless(), headers=headers, timeout=60, trust_env=False)
+        answer = httpx.post(
+            f"{demo.url}/v1/chat/completions", content=endless(), headers=headers, timeout=60, trust_env=False
+        )
     except httpx.WriteError:
         return  # The connection was closed under the sender: refused all the same.
     assert answer.status_code == 413
@@ -146,7 +152,9 @@ def test_a_foreign_host_or_origin_opens_no_page(demo):
 
 
 def test_a_callers_key_never_opens_the_admin_api(demo):
-    answer = httpx.get(f"{demo.url}/api/v1/requests", headers={"authorization": f"Bearer {demo.key}"}, timeout=10, trust_env=False)
+    answer = httpx.get(
+        f"{demo.url}/api/v1/requests", headers={"authorization": f"Bearer {demo.key}"}, timeout=10, trust_env=False
+    )
     assert answer.status_code in (401, 403)
     assert httpx.get(f"{demo.url}/api/v1/requests", timeout=10, trust_env=False).status_code in (401, 403)
     assert demo.admin("/api/v1/requests").status_code == 200
@@ -154,7 +162,10 @@ def test_a_callers_key_never_opens_the_admin_api(demo):
 
 def test_a_client_that_drips_its_body_is_told_so_in_time(start):
     gateway = start(Gateway, "slow")
-    data = head(gateway, f"Authorization: Bearer {gateway.key}", "content-type: application/json", "content-length: 100") + b'{"model":'
+    data = (
+        head(gateway, f"Authorization: Bearer {gateway.key}", "content-type: application/json", "content-length: 100")
+        + b'{"model":'
+    )
     began = time.monotonic()
     received, closed = raw_exchange(gateway.host, data, 90)
     assert closed and time.monotonic() - began < 75

@@ -81,7 +81,16 @@ def test_the_same_findings_are_to_be_had_as_json(tmp_path):
 def test_a_gateway_refuses_to_start_with_what_check_refuses(tmp_path):
     file = tmp_path / "goodgate.yaml"
     file.write_text(TEN_MISTAKES)
-    command = [str(BINARY), "serve", "--listen", "127.0.0.1:0", "--state", str(tmp_path / "state"), "--config", str(file)]
+    command = [
+        str(BINARY),
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--state",
+        str(tmp_path / "state"),
+        "--config",
+        str(file),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=clean_environment(NO_COLOR="1"))
     assert done.returncode == 3, done.stdout + done.stderr
     assert "unknown_key" in done.stdout + done.stderr
@@ -89,14 +98,18 @@ def test_a_gateway_refuses_to_start_with_what_check_refuses(tmp_path):
 
 def test_a_busy_port_is_an_error_that_names_it(tmp_path, demo):
     command = [str(BINARY), "serve", "--listen", demo.host, "--state", str(tmp_path / "state")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=clean_environment(HOME=str(tmp_path)), cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, env=clean_environment(HOME=str(tmp_path)), cwd=tmp_path
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert str(demo.port) in done.stderr and "--listen" in done.stderr
 
 
 def test_a_busy_state_folder_is_an_error_that_names_it(tmp_path, demo):
     command = [str(BINARY), "serve", "--listen", "127.0.0.1:0", "--state", str(demo.state)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=clean_environment(HOME=str(tmp_path)), cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, env=clean_environment(HOME=str(tmp_path)), cwd=tmp_path
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert str(demo.state) in done.stderr
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import json
 import re
 import signal
 import threading
@@ -49,7 +50,9 @@ providers:
     headers = many_calls(gateway, "far/flaky-502")
     ids = [one["x-request-id"] for one in headers]
     assert len(set(ids)) == CALLS
-    entries = drill.wait_for(lambda seen: len([e for e in seen if e["model"] == "flaky-502"]) >= 2 * CALLS and seen, "two requests a call")
+    entries = drill.wait_for(
+        lambda seen: len([e for e in seen if e["model"] == "flaky-502"]) >= 2 * CALLS and seen, "two requests a call"
+    )
     attempts = collections.defaultdict(list)
     for entry in entries:
         if entry["model"] == "flaky-502":
@@ -97,14 +100,12 @@ def test_after_a_crash_and_a_restart_the_command_line_and_the_api_tell_the_same_
         assert [(a["n"], a["target"], a["code"], a["ms"], a["next"]) for a in stored.json()["attempts"]] == wanted
         text = again.cli("explain", told["request_id"]).stdout
         assert told["code"] in text
-        for n, target, code, ms, advice in wanted:
+        for n, target, _code, ms, _next in wanted:
             lines = [line for line in text.splitlines() if re.match(rf"\s*{n}\s+{re.escape(target)}\b", line)]
             assert lines, f"attempt {n} is missing in\n{text}"
             assert re.search(rf"\b{ms} ms\b", lines[0]), f"{ms} ms is missing in {lines[0]}"
         structured = again.cli("explain", told["request_id"], "--json", check=False)
         if structured.returncode == 0:
-            import json
-
             rows = json.loads(structured.stdout)["attempts"]
             assert [(a["n"], a["target"], a["code"], a["ms"], a["next"]) for a in rows] == wanted
     finally:

@@ -1,7 +1,9 @@
 """llama.cpp's real server with a made model: exact texts, an emoji split over tokens, parallel tools; in two dialects."""
 
 import json
+import re
 
+import httpx
 import made_model
 import openai
 import pytest
@@ -89,7 +91,9 @@ def test_parallel_tools_are_called_and_their_results_read(chat, provider, stream
         _, calls, finish = joined(chat(messages=user("weather?"), stream=True, **options))
     else:
         choice = chat(messages=user("weather?"), **options).choices[0]
-        calls = [{"id": c.id, "name": c.function.name, "arguments": c.function.arguments} for c in choice.message.tool_calls]
+        calls = [
+            {"id": c.id, "name": c.function.name, "arguments": c.function.arguments} for c in choice.message.tool_calls
+        ]
         finish = choice.finish_reason
     assert finish == "tool_calls"
     assert [(call["name"], json.loads(call["arguments"])) for call in calls] == CALLED
@@ -100,11 +104,18 @@ def test_parallel_tools_are_called_and_their_results_read(chat, provider, stream
             "role": "assistant",
             "content": None,
             "tool_calls": [
-                {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+                {
+                    "id": call["id"],
+                    "type": "function",
+                    "function": {"name": call["name"], "arguments": call["arguments"]},
+                }
                 for call in calls
             ],
         },
-        *({"role": "tool", "tool_call_id": call["id"], "content": degrees} for call, degrees in zip(calls, ["7", "2"], strict=True)),
+        *(
+            {"role": "tool", "tool_call_id": call["id"], "content": degrees}
+            for call, degrees in zip(calls, ["7", "2"], strict=True)
+        ),
     ]
     answer = chat(messages=history, **options)
     assert answer.choices[0].message.content == made_model.RESULTS
@@ -113,13 +124,11 @@ def test_parallel_tools_are_called_and_their_results_read(chat, provider, stream
 
 def test_the_same_dialect_passes_byte_for_byte_but_for_what_differs_between_any_two_calls(gateway, made):
     """Keys, their order and every delta: nothing is re-serialised on the way."""
-    import re
-
-    import httpx
-
     body = {"model": "same/made", "messages": user("an emoji"), "stream": True}
     through = gateway.post("/v1/chat/completions", body).content.decode()
-    direct = httpx.post(f"{made.url}/v1/chat/completions", json={**body, "model": "made"}, timeout=30, trust_env=False).content.decode()
+    direct = httpx.post(
+        f"{made.url}/v1/chat/completions", json={**body, "model": "made"}, timeout=30, trust_env=False
+    ).content.decode()
 
     def steady(text):
         text = re.sub(r'"id":"[^"]*"', '"id":"-"', re.sub(r'"created":\d+', '"created":0', text))

@@ -23,7 +23,9 @@ HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body><center>ngin
 def run(url):
     """Runs the script as a program of its own."""
     environment = clean_environment()
-    return subprocess.run([sys.executable, "-c", SCRIPT.format(url=url)], capture_output=True, text=True, timeout=60, env=environment)
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(url=url)], capture_output=True, text=True, timeout=60, env=environment
+    )
 
 
 @pytest.fixture

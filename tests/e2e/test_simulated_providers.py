@@ -50,7 +50,10 @@ def test_anthropics_sdk_understands_text_streams_tools_and_their_results(claude)
     assert [use.name for use in uses] == NAMES and all("city" in use.input for use in uses)
     history += [
         {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in called.content]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": f"of {use.name}"} for use in uses]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": use.id, "content": f"of {use.name}"} for use in uses],
+        },
     ]
     answer = claude.messages.create(messages=history, tools=tools, **ask)
     assert "of weather" in answer.content[0].text and "of population" in answer.content[0].text
@@ -73,7 +76,11 @@ def test_googles_sdk_understands_text_streams_tools_and_their_results(gemini):
     called = gemini.models.generate_content(model=model, contents=[asked], config=config)
     assert [call.name for call in called.function_calls] == NAMES
     results = [
-        genai_types.Part(function_response=genai_types.FunctionResponse(name=call.name, id=call.id, response={"result": f"of {call.name}"}))
+        genai_types.Part(
+            function_response=genai_types.FunctionResponse(
+                name=call.name, id=call.id, response={"result": f"of {call.name}"}
+            )
+        )
         for call in called.function_calls
     ]
     history = [asked, called.candidates[0].content, genai_types.Content(role="user", parts=results)]
@@ -90,14 +97,19 @@ def test_mistrals_sdk_understands_text_streams_tools_and_their_results(mistral):
     assert whole.usage.total_tokens > 0
     with mistral.chat.stream(model=model, messages=asked) as stream:
         assert "".join(event.data.choices[0].delta.content or "" for event in stream if event.data.choices) == text
-    tools = [{"type": "function", "function": {"name": name, "description": name, "parameters": SCHEMA}} for name in NAMES]
+    tools = [
+        {"type": "function", "function": {"name": name, "description": name, "parameters": SCHEMA}} for name in NAMES
+    ]
     history = [{"role": "user", "content": "call both tools"}]
     called = mistral.chat.complete(model=model, messages=history, tools=tools)
     calls = called.choices[0].message.tool_calls
     assert called.choices[0].finish_reason == "tool_calls"
     assert [call.function.name for call in calls] == NAMES
     history += [called.choices[0].message]
-    history += [{"role": "tool", "tool_call_id": c.id, "name": c.function.name, "content": f"of {c.function.name}"} for c in calls]
+    history += [
+        {"role": "tool", "tool_call_id": c.id, "name": c.function.name, "content": f"of {c.function.name}"}
+        for c in calls
+    ]
     answer = mistral.chat.complete(model=model, messages=history, tools=tools)
     assert "of weather" in answer.choices[0].message.content and "of population" in answer.choices[0].message.content
 
@@ -109,26 +121,48 @@ def test_each_sdk_raises_its_own_class_for_a_key_that_is_refused(drill):
             model="claude-haiku-4-5", max_tokens=10, messages=asked
         )
     with pytest.raises(genai_errors.ClientError) as caught:
-        genai.Client(api_key="invalid", http_options=genai_types.HttpOptions(base_url=f"{drill.url}/gemini")).models.generate_content(
-            model="gemini-2.5-flash", contents="hi"
-        )
+        genai.Client(
+            api_key="invalid", http_options=genai_types.HttpOptions(base_url=f"{drill.url}/gemini")
+        ).models.generate_content(model="gemini-2.5-flash", contents="hi")
     assert caught.value.code == 400, "Gemini answers a bad key with 400, not 401"
     with pytest.raises(Exception, match="401|[Uu]nauthorized"):
-        Mistral(api_key="invalid", server_url=f"{drill.url}/mistral").chat.complete(model="mistral-small-latest", messages=asked)
+        Mistral(api_key="invalid", server_url=f"{drill.url}/mistral").chat.complete(
+            model="mistral-small-latest", messages=asked
+        )
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "body", "status"),
     [
-        ("/openai/v1/chat/completions", {"authorization": "Bearer k"}, {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}], "no_such_field": 1}, 400),
+        (
+            "/openai/v1/chat/completions",
+            {"authorization": "Bearer k"},
+            {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}], "no_such_field": 1},
+            400,
+        ),
         (
             "/anthropic/v1/messages",
             {"x-api-key": "k", "anthropic-version": "2023-06-01"},
-            {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "no_such_field": 1},
+            {
+                "model": "claude-haiku-4-5",
+                "max_tokens": 9,
+                "messages": [{"role": "user", "content": "hi"}],
+                "no_such_field": 1,
+            },
             400,
         ),
-        ("/gemini/v1beta/models/gemini-2.5-flash:generateContent", {"x-goog-api-key": "k"}, {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "noSuchField": 1}, 400),
-        ("/mistral/v1/chat/completions", {"authorization": "Bearer k"}, {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "hi"}], "no_such_field": 1}, 422),
+        (
+            "/gemini/v1beta/models/gemini-2.5-flash:generateContent",
+            {"x-goog-api-key": "k"},
+            {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "noSuchField": 1},
+            400,
+        ),
+        (
+            "/mistral/v1/chat/completions",
+            {"authorization": "Bearer k"},
+            {"model": "mistral-small-latest", "messages": [{"role": "user", "content": "hi"}], "no_such_field": 1},
+            422,
+        ),
     ],
     ids=["openai", "anthropic", "gemini", "mistral"],
 )

@@ -90,7 +90,10 @@ def conversation(gateway, model, stream):
         )
     else:
         answer = call(model=model, messages=history, tools=TOOLS)
-        calls = [{"id": c.id, "name": c.function.name, "arguments": c.function.arguments} for c in answer.choices[0].message.tool_calls]
+        calls = [
+            {"id": c.id, "name": c.function.name, "arguments": c.function.arguments}
+            for c in answer.choices[0].message.tool_calls
+        ]
         finish, usage = answer.choices[0].finish_reason, answer.usage
     assert finish == "tool_calls"
     assert [one["name"] for one in calls] == ["weather", "population"]
@@ -98,7 +101,9 @@ def conversation(gateway, model, stream):
     assert len({one["id"] for one in calls}) == 2
     assert usage.prompt_tokens > 0 and usage.completion_tokens > 0
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
-    functions = [{"id": c["id"], "type": "function", "function": {"name": c["name"], "arguments": c["arguments"]}} for c in calls]
+    functions = [
+        {"id": c["id"], "type": "function", "function": {"name": c["name"], "arguments": c["arguments"]}} for c in calls
+    ]
     history += [
         {"role": "assistant", "content": None, "tool_calls": functions},
         *({"role": "tool", "tool_call_id": c["id"], "content": f"of {c['name']}"} for c in calls),
@@ -130,7 +135,11 @@ def test_a_stream_that_is_cut_at_every_byte_is_the_same_stream(whole, split, pro
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("choice", ["required", "none", {"type": "function", "function": {"name": "population"}}], ids=["required", "none", "named"])
+@pytest.mark.parametrize(
+    "choice",
+    ["required", "none", {"type": "function", "function": {"name": "population"}}],
+    ids=["required", "none", "named"],
+)
 def test_the_choice_of_tools_is_carried_over(whole, provider, choice):
     answer = create(whole)(
         model=f"{provider}/{PROVIDERS[provider]}",
@@ -178,7 +187,9 @@ def test_sampling_stop_words_and_turns_in_odd_order_are_accepted_by_a_strict_pro
     ["anthropic", "gemini", "mistral", "openai"],
 )
 def test_a_refused_provider_key_is_the_gateways_fault_and_never_a_401(start, drill, provider):
-    config = f'providers:\n  {provider}: {{ type: {provider}, base_url: "{drill.url}/{provider}", api_key: sk-invalid }}\n'
+    config = (
+        f'providers:\n  {provider}: {{ type: {provider}, base_url: "{drill.url}/{provider}", api_key: sk-invalid }}\n'
+    )
     gateway = start(Gateway, config=config)
     with pytest.raises(openai.InternalServerError) as caught:
         create(gateway)(model=f"{provider}/{PROVIDERS[provider]}", messages=[{"role": "user", "content": "hi"}])
