@@ -1,1 +1,26 @@
-//! config
+//! What is written, in a file, the environment and flags, made into a [`Snapshot`] that runs, or into every reason
+//! why it cannot.
+//!
+//! The only reader of the environment and of configuration files. Start with [`load`] (a file) or [`discover`]
+//! (no file), then [`snapshot`] for what comes out of them.
+
+mod assemble;
+pub mod diagnostic;
+pub mod discover;
+pub mod environment;
+pub mod keys;
+mod load;
+mod near;
+pub mod resolve;
+pub mod snapshot;
+
+pub use diagnostic::{Colour, Diagnostic, Place, Severity, Source, Span};
+pub use discover::{Candidate, Discovery, Found, Ignored, discover, discover_with};
+pub use environment::Environment;
+pub use load::{Loaded, load};
+pub use resolve::{Resolved, Unresolved};
+pub use snapshot::{
+    Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, Hold, ListedModel, LogFormat,
+    ModelPolicy, Network, Origin, Provider, Resilience, Route, RouteUpstream, Server, Snapshot,
+    Storage, Target, Timeouts, TlsSettings, TlsVersion,
+};

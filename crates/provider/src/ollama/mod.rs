@@ -1,0 +1,38 @@
+//! Ollama by its OpenAI-compatible side.
+//!
+//! Source: docs.ollama.com, OpenAI compatibility and errors, seen 2026-11.
+
+mod errors;
+
+use std::time::Duration;
+
+use dialect::Dialect;
+
+use crate::auth::Auth;
+use crate::deviations::Deviation;
+use crate::kind::{Billing, Kind, Place};
+
+/// The record.
+pub(crate) static KIND: Kind = Kind {
+    name: "ollama",
+    title: "Ollama",
+    dialect: Dialect::OpenaiChat,
+    base_url: Some("http://127.0.0.1:11434"),
+    version_segment: "/v1",
+    auth: Auth::Bearer,
+    key_variables: &["OLLAMA_API_KEY"],
+    base_url_variables: &[],
+    explain: errors::explain,
+    models: include_str!("models.toml"),
+    deviations: &[
+        Deviation::IgnoresToolChoice,
+        Deviation::RepeatedToolIndex,
+        Deviation::MaxTokensOnly,
+        Deviation::ReasoningField,
+        Deviation::TruncatesPrompt,
+    ],
+    idle_limit: Duration::from_secs(60),
+    request_id_header: "x-request-id",
+    billing: Billing::None,
+    place: Place::OwnServer,
+};

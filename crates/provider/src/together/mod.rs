@@ -1,0 +1,31 @@
+//! Together AI.
+//!
+//! Source: docs.together.ai, error codes, seen 2026-11.
+
+use std::time::Duration;
+
+use dialect::Dialect;
+
+use crate::auth::Auth;
+use crate::deviations::Deviation;
+use crate::kind::{Billing, Kind, Place};
+use crate::phrases;
+
+/// The record.
+pub(crate) static KIND: Kind = Kind {
+    name: "together",
+    title: "Together AI",
+    dialect: Dialect::OpenaiChat,
+    base_url: Some("https://api.together.xyz"),
+    version_segment: "/v1",
+    auth: Auth::Bearer,
+    key_variables: &["TOGETHER_API_KEY"],
+    base_url_variables: &[],
+    explain: phrases::openai_shaped,
+    models: include_str!("models.toml"),
+    deviations: &[Deviation::MaxTokensOnly, Deviation::ReasoningField],
+    idle_limit: Duration::from_secs(60),
+    request_id_header: "x-request-id",
+    billing: Billing::Account,
+    place: Place::Service,
+};
