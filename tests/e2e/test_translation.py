@@ -48,7 +48,7 @@ def split(tmp_path_factory):
     """A gateway before a drill that writes every byte of a body by itself."""
     folder = tmp_path_factory.mktemp("split")
     script = folder / "every-byte.json"
-    script.write_text(json.dumps({"rules": [{"fault": {"kind": "drip", "bytes": 1, "every_ms": 0, "part": "body"}}]}))
+    script.write_text(json.dumps({"split": 1}))
     drill = Drill(folder / "drill", "--script", script)
     gateway = Gateway(folder / "gateway", config=configuration(drill))
     yield gateway
