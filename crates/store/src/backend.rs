@@ -1,7 +1,11 @@
-//! The store's one door, in front of its backends.
+//! The store's one door, in front of its backend.
 
+use std::fmt;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use types::{CallId, Clock, KeyId};
 
@@ -12,14 +16,23 @@ use crate::folder::StateFolder;
 use crate::keys::KeyRow;
 use crate::options::Options;
 use crate::row::{Kept, News, NotKept};
+use crate::sqlite::{self, Keys, Readers, Writer};
 use crate::write_behind::WriteBehind;
 
-/// An open store. All methods but [`Store::write_behind`], [`Store::subscribe`] and [`Store::counts`] wait for
-/// the disk: call them where blocking is allowed.
-#[derive(Debug)]
+/// News that a slow subscriber may be behind; more and it skips, and is told how many it missed.
+const NEWS: usize = 1_024;
+/// How long one page may be searched for.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// An open store. All methods but [`Store::write_behind`], [`Store::subscribe`], [`Store::counts`] and
+/// [`Store::trouble`] wait for the disk: call them where blocking is allowed.
 pub struct Store {
     write_behind: WriteBehind,
     news: broadcast::Sender<News>,
+    readers: Readers,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
@@ -28,13 +41,34 @@ impl Store {
     /// # Errors
     /// [`StoreError::Newer`], [`StoreError::Migration`], [`StoreError::Io`], [`StoreError::Database`].
     pub fn open(
-        _folder: &StateFolder,
+        folder: &StateFolder,
         options: &Options,
-        _clock: Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
+        let keys = Keys::open(&sqlite::governance_file(folder.path()))?;
+        let file = sqlite::calls_file(folder.path());
+        let writer = Writer::open(&file)?;
+        let write_behind = WriteBehind::new(options, writer.load_counts()?);
+        let readers = Readers::open(&file, options.readers)?;
+        let (news, _) = broadcast::channel(NEWS);
+        let thread = writer
+            .start(
+                Arc::clone(write_behind.shared()),
+                options.clone(),
+                news.clone(),
+                Arc::clone(&clock),
+            )
+            .map_err(|source| StoreError::Io {
+                path: folder.path().to_owned(),
+                source,
+            })?;
         Ok(Self {
-            write_behind: WriteBehind::new(options),
-            news: broadcast::channel(1_024).0,
+            write_behind,
+            news,
+            readers,
+            keys,
+            clock,
+            writer: Mutex::new(Some(thread)),
         })
     }
 
@@ -50,82 +84,127 @@ impl Store {
         self.news.subscribe()
     }
 
+    /// Why nothing can be stored at the moment, if so; calls go on, counts stay exact.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.write_behind.trouble()
+    }
+
     /// A page of calls, newest first; at most 200.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn recent(
         &self,
-        _filter: &Filter,
-        _before: Option<Cursor>,
-        _limit: usize,
+        filter: &Filter,
+        before: Option<Cursor>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
-        Err(StoreError::Closed)
+        let start = self.clock.now();
+        let out_of_time = || self.clock.now().saturating_duration_since(start) >= PATIENCE;
+        let search = sqlite::Search {
+            filter,
+            before,
+            limit,
+            out_of_time: &out_of_time,
+        };
+        self.readers
+            .with(|connection| sqlite::recent(connection, &search))
     }
 
     /// One call, whole.
     ///
     /// # Errors
-    /// [`StoreError::Database`].
-    pub fn get(&self, _id: CallId) -> Result<Option<Kept>, StoreError> {
-        Err(StoreError::Closed)
+    /// [`StoreError::Database`], [`StoreError::Corrupt`].
+    pub fn get(&self, id: CallId) -> Result<Option<Kept>, StoreError> {
+        self.readers.with(|connection| sqlite::get(connection, id))
     }
 
     /// Exact sums of all calls there ever were, those that still wait for the disk included.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        self.write_behind.shared().counts()
     }
 
-    /// Exact sums by minute, outcome, model and key of the buckets that begin in the span (milliseconds since 1970),
-    /// those that still wait for the disk included.
+    /// Exact sums by time, outcome, model and key of the buckets that begin in the span (milliseconds since 1970),
+    /// those that still wait for the disk included; oldest first.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn count_lines(&self, _since: u64, _until: u64) -> Result<Vec<CountLine>, StoreError> {
-        Err(StoreError::Closed)
+    pub fn count_lines(&self, since: u64, until: u64) -> Result<Vec<CountLine>, StoreError> {
+        self.readers
+            .with(|connection| sqlite::lines(connection, self.write_behind.shared(), since, until))
     }
 
-    /// How many calls of the span (milliseconds since 1970) have no row, by class and second, newest first.
+    /// How many calls of the span (milliseconds since 1970) have no row, by class and second; newest first, at most
+    /// `limit` lines.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn not_kept(&self, _since: u64, _until: u64) -> Result<Vec<NotKept>, StoreError> {
-        Err(StoreError::Closed)
+    pub fn not_kept(
+        &self,
+        since: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<NotKept>, StoreError> {
+        self.readers.with(|connection| {
+            sqlite::not_kept(connection, since / 1_000, until.div_ceil(1_000), limit)
+        })
     }
 
-    /// All keys, revoked ones too.
+    /// All keys, revoked ones too, oldest first.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        Err(StoreError::Closed)
+        self.keys.list()
     }
 
     /// Stores a new key; on the disk when this returns.
     ///
     /// # Errors
     /// [`StoreError::DuplicateKey`], [`StoreError::Database`].
-    pub fn add_key(&self, _key: &KeyRow) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+    pub fn add_key(&self, key: &KeyRow) -> Result<(), StoreError> {
+        self.keys.add(key)
     }
 
-    /// Marks a key as revoked; false if there is none of that name.
+    /// Marks a key as revoked; false if there is none of that name. The first time counts.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub fn revoke_key(&self, _id: &KeyId, _at_millis: u64) -> Result<bool, StoreError> {
-        Err(StoreError::Closed)
+    pub fn revoke_key(&self, id: &KeyId, at_millis: u64) -> Result<bool, StoreError> {
+        self.keys.revoke(id, at_millis)
     }
 
     /// Returns once all that was recorded before is stored.
     ///
     /// # Errors
-    /// [`StoreError::Closed`].
+    /// [`StoreError::Unwritten`] while the disk refuses, [`StoreError::Closed`].
     pub fn flush(&self) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+        self.write_behind.shared().bell.flush()
     }
 
     /// Stores what waits and ends the writer; dropping the store does the same.
-    pub fn close(&self) {}
+    pub fn close(&self) {
+        self.write_behind.shared().bell.stop();
+        if let Some(thread) = self.writer.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer had panicked");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("queued", &self.write_behind.queued())
+            .finish_non_exhaustive()
+    }
 }

@@ -100,6 +100,28 @@ pub struct CountLine {
     pub sums: Sums,
 }
 
+impl Counts {
+    pub(crate) fn add(&mut self, outcome: Outcome, demo: bool, sums: &Sums) {
+        let (total, by_outcome) = if demo {
+            (&mut self.demo, &mut self.demo_by_outcome)
+        } else {
+            (&mut self.total, &mut self.by_outcome)
+        };
+        total.add(sums);
+        by_outcome.entry(outcome).or_default().add(sums);
+    }
+
+    /// The sums of some lines; `not_kept` stays zero.
+    #[must_use]
+    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a CountLine>) -> Self {
+        let mut counts = Self::default();
+        for line in lines {
+            counts.add(line.outcome, line.demo, &line.sums);
+        }
+        counts
+    }
+}
+
 impl Sums {
     pub(crate) fn count(&mut self, tally: &Tally<'_>) {
         let known = Option::unwrap_or_default;

@@ -61,6 +61,12 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// What was recorded waits, because the disk does not take it now.
+    #[error("calls cannot be stored at the moment: {why}")]
+    Unwritten {
+        /// What the database says.
+        why: String,
+    },
     /// The writer is gone: the store was closed.
     #[error("the store is closed")]
     Closed,

@@ -13,6 +13,7 @@ mod folder;
 mod keys;
 mod options;
 mod row;
+mod sqlite;
 mod write_behind;
 
 pub use backend::Store;

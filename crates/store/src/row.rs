@@ -415,8 +415,8 @@ pub struct Phases {
 /// A row that was kept, with its place in the order of arrival.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
-    /// Its place: greater is later. None only for news that could not be written to the disk.
-    pub seq: Option<i64>,
+    /// Its place: greater is later.
+    pub seq: i64,
     /// When it was stored, which is when the call ended: milliseconds since 1970, never falling with `seq`.
     pub stored_millis: u64,
     /// The call.

@@ -5,13 +5,14 @@
 //! all the rest.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::counts::{Bucket, Sums, Tally};
+use crate::counts::{Bucket, Counts, Sums, Tally};
+use crate::error::StoreError;
 use crate::options::Options;
 use crate::row::{CallRow, Class};
 
@@ -25,7 +26,7 @@ pub struct WriteBehind {
 }
 
 impl WriteBehind {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, totals: Counts) -> Self {
         Self {
             shared: Arc::new(Shared {
                 shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -35,6 +36,9 @@ impl WriteBehind {
                 most_rows: options.queue_rows,
                 most_bytes: options.queue_bytes,
                 rung: AtomicBool::new(false),
+                totals: Mutex::new(totals),
+                transit: Mutex::default(),
+                trouble: Mutex::default(),
                 bell: Bell::default(),
             }),
         }
@@ -53,6 +57,12 @@ impl WriteBehind {
         if self.shared.count(tally) {
             self.shared.push(build());
         }
+    }
+
+    /// Why nothing can be stored at the moment, if so; calls go on, counts stay exact.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.trouble.lock().clone()
     }
 
     /// Rows that wait for the writer.
@@ -76,7 +86,21 @@ pub(crate) struct Shared {
     most_rows: usize,
     most_bytes: usize,
     rung: AtomicBool,
+    /// All that was ever counted and drained, stored or not.
+    totals: Mutex<Counts>,
+    /// What is drained but not yet stored. Held while it is being stored, so that who adds it to what is stored
+    /// counts nothing twice. Taken before `totals`, and that before a shard.
+    pub(crate) transit: Mutex<Transit>,
+    /// Why the disk takes nothing at the moment.
+    pub(crate) trouble: Mutex<Option<String>>,
     pub(crate) bell: Bell,
+}
+
+/// Sums on their way to the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Transit {
+    pub(crate) sums: HashMap<Bucket, Sums>,
+    pub(crate) not_kept: BTreeMap<(u64, Class), u64>,
 }
 
 /// Wakes the writer.
@@ -96,18 +120,23 @@ pub(crate) struct Signals {
     pub(crate) flush_wanted: u64,
     /// The last request that was served.
     pub(crate) flush_done: u64,
+    /// What kept the last commit from succeeding.
+    pub(crate) failure: Option<String>,
     /// Commit what there is and end.
     pub(crate) stop: bool,
     /// The writer has ended.
     pub(crate) stopped: bool,
 }
 
+/// A row that waits. Boxed, so that handing it on moves a pointer.
+pub(crate) type QueuedRow = Box<CallRow>;
+
 /// What one worker recorded since the writer last came by.
 #[derive(Debug, Default)]
-pub(crate) struct Shard {
-    pub(crate) rows: Vec<Box<CallRow>>,
-    pub(crate) sums: HashMap<Bucket, Sums>,
-    pub(crate) not_kept: HashMap<(u64, Class), u64>,
+struct Shard {
+    rows: Vec<QueuedRow>,
+    sums: HashMap<Bucket, Sums>,
+    not_kept: HashMap<(u64, Class), u64>,
 }
 
 thread_local! {
@@ -177,20 +206,55 @@ impl Shared {
         }
     }
 
-    /// Takes all that was recorded. Rows still count as queued until [`Shared::written`].
-    pub(crate) fn drain(&self) -> Vec<Shard> {
+    /// Takes all that was recorded: sums into `transit`, rows to the caller. Rows still count as queued until
+    /// [`Shared::written`].
+    pub(crate) fn drain(&self, rename: &mut impl FnMut(Bucket) -> Bucket) -> Vec<QueuedRow> {
         // Lowered before the shards are read: what comes later rings again.
         self.rung.store(false, Ordering::Release);
-        self.shards
-            .iter()
-            .map(|shard| std::mem::take(&mut *shard.lock()))
-            .collect()
+        let mut rows = Vec::new();
+        let mut transit = self.transit.lock();
+        let mut totals = self.totals.lock();
+        for shard in &self.shards {
+            let taken = std::mem::take(&mut *shard.lock());
+            rows.extend(taken.rows);
+            for (bucket, sums) in taken.sums {
+                totals.add(bucket.outcome, bucket.demo, &sums);
+                transit.sums.entry(rename(bucket)).or_default().add(&sums);
+            }
+            for (place, count) in taken.not_kept {
+                totals.not_kept = totals.not_kept.saturating_add(count);
+                *transit.not_kept.entry(place).or_default() += count;
+            }
+        }
+        rows
     }
 
-    /// Looks at all sums that wait, without taking them.
-    pub(crate) fn each_waiting(&self, mut look: impl FnMut(&Shard)) {
+    /// All that was ever counted, to the last call.
+    pub(crate) fn counts(&self) -> Counts {
+        let totals = self.totals.lock();
+        let mut counts = totals.clone();
         for shard in &self.shards {
-            look(&shard.lock());
+            let shard = shard.lock();
+            for (bucket, sums) in &shard.sums {
+                counts.add(bucket.outcome, bucket.demo, sums);
+            }
+            counts.not_kept = shard
+                .not_kept
+                .values()
+                .fold(counts.not_kept, |sum, count| sum.saturating_add(*count));
+        }
+        counts
+    }
+
+    /// Looks at all sums that are not stored yet, with `transit` held by the caller.
+    pub(crate) fn each_unstored(&self, transit: &Transit, mut look: impl FnMut(&Bucket, &Sums)) {
+        for (bucket, sums) in &transit.sums {
+            look(bucket, sums);
+        }
+        for shard in &self.shards {
+            for (bucket, sums) in &shard.lock().sums {
+                look(bucket, sums);
+            }
         }
     }
 
@@ -228,6 +292,8 @@ struct Budget {
 
 /// A second's worth may be taken at once.
 const BURST_MICROS: u64 = 1_000_000;
+/// Beyond that, a time further ahead than the budget allows can only come from another clock.
+const SLACK_MICROS: u64 = 500_000;
 
 impl Budget {
     fn new(rows_per_second: u32) -> Self {
@@ -242,8 +308,9 @@ impl Budget {
         let taken = self
             .paid_until
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
-                // A wall clock that was set back must not silence the store until it has caught up.
-                let paid = if paid > now + 2 * BURST_MICROS {
+                // A wall clock that was set back must not silence the store until it has caught up. Workers' times
+                // differ by less than the slack.
+                let paid = if paid > now + BURST_MICROS + SLACK_MICROS {
                     now
                 } else {
                     paid.max(now)
@@ -251,5 +318,37 @@ impl Budget {
                 (paid + self.every <= now + BURST_MICROS).then_some(paid + self.every)
             });
         taken.is_ok()
+    }
+}
+
+impl Signals {
+    /// Whether the writer must not wait for more.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.stop || self.flush_wanted > self.flush_done
+    }
+}
+
+impl Bell {
+    /// Has all that was recorded before stored; waits for it.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.flush_wanted += 1;
+        let mine = state.flush_wanted;
+        self.writer.notify_one();
+        self.flushed.wait_while(&mut state, |state| {
+            state.flush_done < mine && !state.stopped
+        });
+        if state.flush_done < mine {
+            return Err(StoreError::Closed);
+        }
+        match &state.failure {
+            Some(why) => Err(StoreError::Unwritten { why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.writer.notify_one();
     }
 }

@@ -1,0 +1,19 @@
+//! The store in SQLite: one writer thread, a few readers, two files.
+
+mod calls;
+mod columns;
+mod counts;
+mod housekeeping;
+mod keys;
+mod open;
+mod readers;
+mod search;
+mod writer;
+
+pub(crate) use calls::get;
+pub(crate) use counts::{lines, not_kept};
+pub(crate) use keys::Keys;
+pub(crate) use open::{calls_file, governance_file};
+pub(crate) use readers::Readers;
+pub(crate) use search::{Search, recent};
+pub(crate) use writer::Writer;

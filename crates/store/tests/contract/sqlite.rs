@@ -1,0 +1,176 @@
+//! What is SQLite's alone: its files, its locks, and how it forgets.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use store::{CallRow, Filter, Options, Outcome, Store, StoreError};
+use types::Clock;
+
+use crate::{Bench, full};
+
+#[test]
+fn a_file_of_a_newer_version_is_left_alone() {
+    for file in ["goodgate-calls.db", "goodgate.db"] {
+        let bench = Bench::new();
+        bench.store.close();
+        let path = bench.folder.path().join(file);
+        Connection::open(&path)
+            .unwrap()
+            .execute(
+                "INSERT INTO refinery_schema_history SELECT 99, 'future', applied_on, checksum \
+                 FROM refinery_schema_history LIMIT 1",
+                [],
+            )
+            .unwrap();
+        let clock = Arc::new(bench.clock.clone());
+        let error = Store::open(&bench.folder, &Options::default(), clock).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StoreError::Newer {
+                    found: 99,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(error.to_string().contains(file), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_an_error() {
+    let bench = Bench::new();
+    bench.store.close();
+    for suffix in ["", "-wal", "-shm"] {
+        let path = bench
+            .folder
+            .path()
+            .join(format!("goodgate-calls.db{suffix}"));
+        fs::write(
+            path,
+            "not a database, but long enough to be taken for one".repeat(100),
+        )
+        .unwrap();
+    }
+    let clock = Arc::new(bench.clock.clone());
+    Store::open(&bench.folder, &Options::default(), clock).unwrap_err();
+}
+
+#[test]
+fn while_the_file_is_locked_calls_go_on_and_are_stored_afterwards() {
+    let bench = Bench::with(&Options {
+        queue_rows: 100,
+        ..Options::default()
+    });
+    let path = bench.folder.path().join("goodgate-calls.db");
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..150 {
+        bench.record(bench.row(Outcome::Ok));
+    }
+    let error = bench.store.flush().unwrap_err();
+    assert!(matches!(error, StoreError::Unwritten { .. }), "{error}");
+    assert!(bench.store.trouble().unwrap().contains("locked"));
+    assert_eq!(bench.store.counts().total.calls, 150);
+    let lines = bench.store.count_lines(0, u64::MAX).unwrap();
+    assert_eq!(store::Counts::of_lines(&lines).total.calls, 150);
+    other.execute_batch("ROLLBACK").unwrap();
+    bench.store.flush().unwrap();
+    assert_eq!(bench.store.trouble(), None);
+    let page = bench.store.recent(&Filter::default(), None, 200).unwrap();
+    assert_eq!(page.rows.len(), 100, "the queue's bound");
+    assert_eq!(page.not_kept.iter().map(|note| note.count).sum::<u64>(), 50);
+    assert_eq!(bench.store.write_behind().queued(), 0);
+}
+
+#[test]
+fn a_full_disk_loses_rows_but_no_count() {
+    let bench = Bench::new();
+    // The same file size limit that a full disk would be: SQLite's own, set on the file.
+    bench.store.close();
+    let path = bench.folder.path().join("goodgate-calls.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE INSERT ON calls BEGIN \
+             SELECT RAISE(ABORT, 'database or disk is full'); END",
+        )
+        .unwrap();
+    let bench = bench.reopened();
+    bench.record(bench.row(Outcome::Ok));
+    bench.record(bench.row(Outcome::Failed));
+    bench.store.flush().unwrap_err();
+    bench.store.flush().unwrap();
+    assert_eq!(bench.store.counts().total.calls, 2);
+    let bench = bench.reopened();
+    assert_eq!(bench.store.counts().total.calls, 2);
+    assert_eq!(bench.store.counts().not_kept, 2);
+}
+
+#[test]
+fn rows_are_forgotten_by_age_and_counts_are_not() {
+    let bench = Bench::new();
+    for _ in 0..1_200 {
+        bench.record(bench.row(Outcome::Ok));
+    }
+    bench.store.flush().unwrap();
+    bench.tick(31 * 86_400_000);
+    let fresh = bench.stored(full(bench.clock.unix_millis()));
+    for _ in 0..100 {
+        bench.tick(61_000);
+        bench.store.flush().unwrap();
+    }
+    let page = bench.store.recent(&Filter::default(), None, 200).unwrap();
+    let left: Vec<_> = page.rows.iter().map(|row| row.call.id).collect();
+    assert_eq!((left, page.next), (vec![fresh], None));
+    assert_eq!(page.rows[0].call.attempts.len(), 2);
+    assert_eq!(bench.store.counts().total.calls, 1_201);
+}
+
+#[test]
+fn the_oldest_rows_go_when_the_file_grows_too_large() {
+    let bench = Bench::with(&Options {
+        max_bytes: 1 << 20,
+        ..Options::default()
+    });
+    let mut last = None;
+    for n in 0..4_000 {
+        let row = CallRow {
+            path: format!("/v1/{}", "x".repeat(500)),
+            ..full(bench.clock.unix_millis())
+        };
+        last = Some(bench.record(row));
+        bench.tick(1);
+        if n % 500 == 499 {
+            bench.store.flush().unwrap();
+        }
+    }
+    for _ in 0..200 {
+        bench.tick(61_000);
+        bench.store.flush().unwrap();
+    }
+    bench.store.close();
+    let path = bench.folder.path().join("goodgate-calls.db");
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let size = fs::metadata(&path).unwrap().len();
+    assert!(size < 8 << 20, "{size}");
+    assert!(bench.store.get(last.unwrap()).unwrap().is_some());
+}
+
+#[test]
+fn the_files_are_their_owners_alone() {
+    let bench = Bench::new();
+    bench.stored(bench.row(Outcome::Ok));
+    for entry in fs::read_dir(bench.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+}
