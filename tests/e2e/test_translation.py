@@ -197,3 +197,127 @@ def test_a_refused_provider_key_is_the_gateways_fault_and_never_a_401(start, dri
     assert caught.value.status_code == 502
     assert (told["code"], told["origin"]) == ("credentials_rejected", "gateway")
     assert "sk-invalid" not in json.dumps(caught.value.body)
+
+
+SCRIPT = {
+    "rules": [
+        {
+            "when": {"contains": "count the tokens"},
+            "reply": {"text": "counted", "usage": {"input": 100, "output": 50, "cached": 40, "reasoning": 10}},
+        },
+        {
+            "when": {"contains": "think aloud"},
+            "reply": {"text": "the answer", "reasoning": "first this, then that", "signature": "c2lnbmVk"},
+        },
+        {"when": {"contains": "be filtered"}, "reply": {"text": "I can", "finish": "content-filter"}},
+    ]
+}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory):
+    """A gateway before a drill whose answers are known."""
+    folder = tmp_path_factory.mktemp("scripted")
+    script = folder / "script.json"
+    script.write_text(json.dumps(SCRIPT))
+    drill = Drill(folder / "drill", "--script", script)
+    gateway = Gateway(folder / "gateway", config=configuration(drill))
+    gateway.drill = drill
+    yield gateway
+    gateway.stop()
+    drill.stop()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_usage_is_counted_in_the_clients_terms(scripted, provider, stream):
+    ask = {
+        "model": f"{provider}/{PROVIDERS[provider]}",
+        "messages": [{"role": "user", "content": "count the tokens"}],
+    }
+    if stream:
+        usage = joined(create(scripted)(stream=True, stream_options={"include_usage": True}, **ask))[3]
+    else:
+        usage = create(scripted)(**ask).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (100, 50, 150)
+    assert usage.prompt_tokens_details.cached_tokens == 40
+    if provider != "mistral":  # Its usage does not tell them.
+        assert usage.completion_tokens_details.reasoning_tokens == 10
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_stream_without_the_wish_for_usage_has_none(scripted, provider):
+    chunks = list(
+        create(scripted)(
+            model=f"{provider}/{PROVIDERS[provider]}",
+            messages=[{"role": "user", "content": "count the tokens"}],
+            stream=True,
+        )
+    )
+    assert all(chunk.choices for chunk in chunks), "the chunk that only carries usage is the gateway's own affair"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_filtered_answer_ends_with_that_reason(scripted, provider, stream):
+    ask = {"model": f"{provider}/{PROVIDERS[provider]}", "messages": [{"role": "user", "content": "be filtered"}]}
+    if provider == "mistral":
+        pytest.skip("Mistral has no such reason")
+    if stream:
+        finish = joined(create(scripted)(stream=True, **ask))[2]
+    else:
+        finish = create(scripted)(**ask).choices[0].finish_reason
+    assert finish == "content_filter"
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_an_image_arrives_with_its_bytes_and_kind(scripted, provider):
+    content = [
+        {"type": "text", "text": f"what is this, {provider}?"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
+    ]
+    answer = create(scripted)(
+        model=f"{provider}/{PROVIDERS[provider]}", messages=[{"role": "user", "content": content}]
+    )
+    assert answer.choices[0].message.content
+    sent = [entry for entry in scripted.drill.requests() if f"what is this, {provider}?" in entry["body"]]
+    assert PIXEL in sent[-1]["body"] and "image/png" in sent[-1]["body"]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_an_answer_by_schema_is_json_of_that_shape(scripted, provider):
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+        "required": ["city", "degrees"],
+        "additionalProperties": False,
+    }
+    answer = create(scripted)(
+        model=f"{provider}/{PROVIDERS[provider]}",
+        messages=[{"role": "user", "content": "the weather"}],
+        response_format={"type": "json_schema", "json_schema": {"name": "weather", "schema": schema, "strict": True}},
+    )
+    said = json.loads(answer.choices[0].message.content)
+    assert set(said) == {"city", "degrees"}
+    assert answer.choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_the_thinking_of_anthropic_is_reasoning_beside_the_text(scripted, stream):
+    ask = {
+        "model": f"anthropic/{PROVIDERS['anthropic']}",
+        "messages": [{"role": "user", "content": "think aloud"}],
+        "reasoning_effort": "low",
+    }
+    if stream:
+        reasoning, text = "", ""
+        for chunk in create(scripted)(stream=True, **ask):
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                reasoning += (choice.delta.model_extra or {}).get("reasoning_content") or ""
+    else:
+        message = create(scripted)(**ask).choices[0].message
+        text, reasoning = message.content, (message.model_extra or {}).get("reasoning_content")
+    assert text == "the answer"
+    assert reasoning == "first this, then that"
