@@ -1,0 +1,208 @@
+//! From a request to what is done: the script's rule, the path's or the model's fault, the style's answer.
+
+use bytes::Bytes;
+
+use crate::answer::Answer;
+use crate::demo::{self, Behaviour};
+use crate::faults::{Fault, HeadQuirk, bend, catalogue};
+use crate::http::{Head, Request};
+use crate::json::object;
+use crate::models::{self, Exchange, Keys, Style};
+use crate::plain;
+use crate::script::{Facts, Playing};
+use crate::wire::Plan;
+use crate::wire::frame::{self, Manner};
+
+/// What is done for a request.
+pub(crate) struct Decision {
+    pub(crate) plan: Plan,
+    /// The status that the answer bears.
+    pub(crate) status: Option<u16>,
+    pub(crate) fault: Option<String>,
+    pub(crate) model: Option<String>,
+}
+
+/// How the drill answers, whatever it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) style: Style,
+    pub(crate) keys: Keys,
+}
+
+/// The fault that strikes before the body is read.
+pub(crate) fn early(head: &Head, playing: &Playing) -> Option<(String, Fault)> {
+    let facts = Facts {
+        head,
+        model: None,
+        body: b"",
+    };
+    if let Some(rule) = playing.choose(&facts, true) {
+        let early = rule.fault.iter().find(|f| f.fault.is_early())?;
+        return Some((early.name.clone(), early.fault.clone()));
+    }
+    let (name, _) = plain::forced_fault(head.path())?;
+    let entry = catalogue::find(name).filter(|entry| entry.fault.is_early())?;
+    Some((entry.name.clone(), entry.fault.clone()))
+}
+
+/// Decides what is done for a request that has been read.
+pub(crate) fn decide(
+    request: &Request,
+    playing: &Playing,
+    settings: Settings,
+    n: u64,
+    unix_millis: u64,
+) -> Decision {
+    let head = &request.head;
+    let attempt = head.attempt().unwrap_or(1);
+    let forced = plain::forced_fault(head.path());
+    let path = forced.map_or_else(|| head.path(), |(_, rest)| rest);
+    let route = models::route(settings.style, path, head);
+    let style = route.as_ref().map_or(settings.style, |route| route.style);
+    let model = models::model_of(route.as_ref(), &request.body);
+    let facts = Facts {
+        head,
+        model: model.as_deref(),
+        body: &request.body,
+    };
+    let rule = playing.choose(&facts, false);
+    let (split, pace) = playing.pieces(rule);
+
+    let behaviour = match (rule, forced) {
+        (Some(rule), _) if !rule.fault.is_empty() => Behaviour {
+            faults: rule.fault.iter().map(|f| f.fault.clone()).collect(),
+            name: Some(
+                rule.fault
+                    .iter()
+                    .map(|f| f.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join("+"),
+            ),
+            pace: None,
+        },
+        (Some(rule), _) if rule.reply.is_some() => Behaviour::default(),
+        (_, Some((name, _))) => demo::named(name),
+        _ => match plain::flaky(path, attempt) {
+            Some(faults) => {
+                let name = (!faults.is_empty()).then(|| "html-502".to_owned());
+                Behaviour {
+                    faults,
+                    name,
+                    pace: None,
+                }
+            }
+            None => model
+                .as_deref()
+                .map(|model| demo::behaviour(model, style, attempt))
+                .unwrap_or_default(),
+        },
+    };
+    let exchange = Exchange {
+        head,
+        body: &request.body,
+        reply: rule.and_then(|rule| rule.reply.as_ref()),
+        keys: settings.keys,
+        n,
+        created: unix_millis / 1000,
+    };
+    let mut answer = match &route {
+        Some(route) => models::answer(route, &exchange),
+        None => plain::resource(path, head, request.body.len())
+            .unwrap_or_else(|| plain::not_found(&head.method, path)),
+    };
+    if let Some(unknown) = unknown_fault(forced, model.as_deref(), rule.is_some()) {
+        answer = unknown;
+    }
+    let faults: Vec<Fault> = behaviour
+        .faults
+        .into_iter()
+        .filter(|fault| strikes(fault, &answer))
+        .collect();
+    for fault in &faults {
+        bend::bend(fault, &mut answer, style);
+    }
+    let manner = Manner {
+        http10: head.minor_version == 0,
+        head_only: head.method == "HEAD",
+        keep_alive: head.keeps_alive(),
+        split,
+        pace: pace.or(behaviour.pace),
+    };
+    Decision {
+        plan: frame::plan(&answer, &faults, manner),
+        status: status(&answer, &faults),
+        fault: behaviour.name,
+        model,
+    }
+}
+
+/// A fault of streams leaves whole answers alone, and one of whole bodies leaves streams alone.
+fn strikes(fault: &Fault, answer: &Answer) -> bool {
+    match fault {
+        Fault::Stream { .. } | Fault::Pings { .. } => answer.is_stream(),
+        Fault::Body { .. } => !answer.is_stream(),
+        _ => true,
+    }
+}
+
+fn status(answer: &Answer, faults: &[Fault]) -> Option<u16> {
+    let raw = faults
+        .iter()
+        .any(|fault| matches!(fault, Fault::Raw { .. }));
+    let odd = Fault::Head {
+        quirk: HeadQuirk::Status999,
+    };
+    match (raw, faults.contains(&odd)) {
+        (true, _) => None,
+        (_, true) => Some(999),
+        _ => Some(answer.status),
+    }
+}
+
+/// Who asks for a fault that does not exist is told so.
+fn unknown_fault(
+    forced: Option<(&str, &str)>,
+    model: Option<&str>,
+    scripted: bool,
+) -> Option<Answer> {
+    let by_model = model
+        .and_then(|model| model.rsplit('/').next())
+        .and_then(|last| last.strip_prefix("fault:"));
+    let name = forced
+        .map(|(name, _)| name)
+        .or(by_model)
+        .filter(|_| !scripted)?;
+    if catalogue::find(name).is_some() {
+        return None;
+    }
+    let near = catalogue::near(name).join(", ");
+    let message = format!("The drill has no fault named `{name}`. Near names: {near}.");
+    let error = object! { "message" => message, "type" => "invalid_request_error" };
+    Some(Answer::json(404, &object! { "error" => error }))
+}
+
+/// The answer to a request that cannot be read.
+pub(crate) fn unreadable(reason: &str, status: u16) -> Decision {
+    let message = format!("The drill could not read the request: {reason}.");
+    let error = object! { "message" => message, "type" => "invalid_request_error" };
+    let answer = Answer::json(status, &object! { "error" => error });
+    plain_decision(&answer, None)
+}
+
+/// An answer without faults, after which the connection ends.
+pub(crate) fn plain_decision(answer: &Answer, fault: Option<String>) -> Decision {
+    Decision {
+        plan: frame::plan(answer, &[], Manner::default()),
+        status: Some(answer.status),
+        fault,
+        model: None,
+    }
+}
+
+/// A request of which only the head was read.
+pub(crate) fn without_body(head: Head) -> Request {
+    Request {
+        head,
+        body: Bytes::new(),
+    }
+}
