@@ -11,6 +11,7 @@ pub mod hint;
 mod line;
 mod rules;
 mod serial;
+mod signals;
 pub mod verdict;
 mod words;
 
