@@ -1,1 +1,29 @@
-//! upstream
+//! One attempt on the wire, and the evidence of how it went.
+//!
+//! DNS, TCP, TLS, connection pools and an HTTP/1.1 codec of our own, all driven in the call's own task.
+//! Nothing here reads a body's meaning, decides to retry or names a cause: that is `diagnosis` and the pipeline.
+//! Start at [`Client::send`].
+
+pub mod address;
+mod attempt;
+mod body;
+mod buffers;
+mod connect;
+mod connection;
+mod decode;
+mod destination;
+pub mod dns;
+mod exchange;
+mod faults;
+pub mod http1;
+mod pool;
+mod timer;
+pub mod tls;
+
+pub use address::Reach;
+pub use attempt::{Answer, Client, ClientOptions, MAXIMUM_HEAD, Outgoing, Timers};
+pub use body::{Body, BodyFault};
+pub use destination::{Destination, Scheme};
+pub use dns::{Resolver, ResolverOptions};
+pub use faults::head_facts;
+pub use tls::{MinimumTls, TlsPolicy, TlsPolicyError, TlsSettings};

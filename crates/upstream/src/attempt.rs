@@ -1,0 +1,457 @@
+//! One attempt: request in; head, body and evidence out.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use diagnosis::{Evidence, Fault, Lane, Phase};
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use parking_lot::Mutex;
+use tokio::time::Sleep;
+use types::{Clock, Deadline};
+
+use crate::body::{Beginning, Body};
+use crate::buffers::Buffers;
+use crate::connect::{Failed, Opener};
+use crate::connection::Connection;
+use crate::decode::Decoder;
+use crate::destination::Destination;
+use crate::dns::Resolver;
+use crate::exchange::{Began, Exchange, State};
+use crate::faults::head_facts;
+use crate::http1::encode::{RequestHead, write_head};
+use crate::http1::{Asked, Framing, HeadReader};
+use crate::pool::{Bounds, Pool};
+use crate::timer::Timer;
+
+/// Default limit of an answer's head in bytes. Source: failures.md, `response_header_too_large`.
+pub const MAXIMUM_HEAD: usize = 64 * 1024;
+
+/// A promise of `Keep-Alive: timeout=n` is used less this, for the way the request has to go.
+const PROMISE_MARGIN: Duration = Duration::from_secs(1);
+
+/// How long each phase may take. All are capped by the deadline.
+#[derive(Clone, Debug)]
+pub struct Timers {
+    /// Looking up the name. Default 2 s.
+    pub dns: Duration,
+    /// Opening the TCP connection, all addresses together. Default 3 s.
+    pub connect: Duration,
+    /// The TLS handshake. Default 5 s.
+    pub tls: Duration,
+    /// Sending without progress. Default 30 s.
+    pub write: Duration,
+    /// From the request's last byte to the whole head. Default 60 s.
+    pub header: Duration,
+    /// The call's deadline.
+    pub deadline: Deadline,
+    /// Whether the caller has shortened the header limit; such a timeout teaches nothing about the target.
+    pub header_from_caller: bool,
+}
+
+impl Timers {
+    /// The defaults of failures.md 6.3 under a deadline.
+    #[must_use]
+    pub fn until(deadline: Deadline) -> Self {
+        Self {
+            dns: Duration::from_secs(2),
+            connect: Duration::from_secs(3),
+            tls: Duration::from_secs(5),
+            write: Duration::from_secs(30),
+            header: Duration::from_secs(60),
+            deadline,
+            header_from_caller: false,
+        }
+    }
+}
+
+/// A request to be sent once.
+#[derive(Clone, Debug)]
+pub struct Outgoing<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query, already escaped.
+    pub path: &'a str,
+    /// A prepared block of whole lines (host, authorization, user-agent), each ending with CR LF.
+    /// It holds no `content-length`, `transfer-encoding` or `connection`.
+    pub fixed_headers: &'a [u8],
+    /// Headers of this call, of which the same holds.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// The whole body in pieces, sent with its length; none for no body. Nothing of it is copied.
+    pub body: Vec<Bytes>,
+    /// What the call is.
+    pub lane: Lane,
+    /// Whether the request may be sent again although the upstream may have acted on it.
+    pub idempotent: bool,
+    /// The limit of the answer's head in bytes; 64 KiB by default ([`MAXIMUM_HEAD`]).
+    pub max_head: usize,
+    /// Whether to undo `Content-Encoding` (gzip, deflate, br); the header then goes, and `Content-Length` with it.
+    pub decode: bool,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A request without a body or headers of its own, on the model lane.
+    #[must_use]
+    pub fn new(method: &'a Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            fixed_headers: b"",
+            headers: &[],
+            body: Vec::new(),
+            lane: Lane::Model,
+            idempotent: method.is_idempotent(),
+            max_head: MAXIMUM_HEAD,
+            decode: false,
+        }
+    }
+
+    fn length(&self) -> u64 {
+        self.body.iter().map(|part| part.len() as u64).sum()
+    }
+
+    /// Whether it may be sent again when it is not known to have been received.
+    fn may_repeat(&self) -> bool {
+        self.idempotent || self.lane == Lane::Model
+    }
+}
+
+/// What one call of [`Client::send`] is about.
+#[derive(Clone, Copy, Debug)]
+struct Call<'a> {
+    to: &'a Destination,
+    request: &'a Outgoing<'a>,
+    timers: &'a Timers,
+    start: Instant,
+}
+
+/// An answer whose head has come.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status, never 1xx.
+    pub status: StatusCode,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The reason phrase, possibly empty.
+    pub reason: Bytes,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, still coming.
+    pub body: Body,
+    /// What the attempt has shown so far. `head` is filled in for statuses other than 2xx;
+    /// for a 2xx that turns out bad, [`crate::head_facts`] makes it.
+    pub evidence: Box<Evidence>,
+}
+
+/// What a client is made from.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Looks names up; shared by all clients of the process.
+    pub resolver: Arc<Resolver>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Most idle connections to one destination. Default 512.
+    pub idle_per_destination: usize,
+    /// Most idle connections in all. Default 4,096.
+    pub idle_total: usize,
+}
+
+impl ClientOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new(resolver: Arc<Resolver>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            resolver,
+            clock,
+            idle_per_destination: 512,
+            idle_total: 4096,
+        }
+    }
+}
+
+/// Makes attempts; one per worker thread, since its sockets belong to that worker's runtime. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+/// What bodies need of their client.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) buffers: Buffers,
+    resolver: Arc<Resolver>,
+    pool: Mutex<Pool>,
+}
+
+impl Shared {
+    pub(crate) fn put_back(
+        &self,
+        identity: &Arc<str>,
+        limit: Duration,
+        connection: Box<Connection>,
+    ) {
+        let now = self.clock.now();
+        let mut pool = self.pool.lock();
+        pool.put(identity, limit, connection, now);
+        if pool.is_sweep_due(now) {
+            pool.sweep(now, self.clock.unix_millis());
+        }
+    }
+}
+
+impl Client {
+    /// A client without connections.
+    #[must_use]
+    pub fn new(options: ClientOptions) -> Self {
+        let bounds = Bounds {
+            per_destination: options.idle_per_destination,
+            total: options.idle_total,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                clock: options.clock,
+                buffers: Buffers::default(),
+                resolver: options.resolver,
+                pool: Mutex::new(Pool::new(bounds)),
+            }),
+        }
+    }
+
+    /// Sends a request and waits for the answer's head.
+    ///
+    /// A reused connection that turns out closed before any byte of an answer is replaced once by a fresh one, without
+    /// a word: that is no attempt of its own.
+    ///
+    /// # Errors
+    /// The evidence, when there is no usable head; any status is an answer.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes the connection, so that the upstream stops.
+    pub async fn send(
+        &self,
+        to: &Destination,
+        request: Outgoing<'_>,
+        timers: &Timers,
+    ) -> Result<Answer, Box<Evidence>> {
+        let start = self.shared.clock.now();
+        let mut evidence = Box::new(Evidence {
+            lane: request.lane,
+            ..Evidence::default()
+        });
+        let mut head = self.shared.buffers.take_head();
+        let call = Call {
+            to,
+            request: &request,
+            timers,
+            start,
+        };
+        let sent = self.try_send(call, &mut head, &mut evidence).await;
+        self.shared.buffers.put_head(head);
+        match sent {
+            Ok((connection, began)) => self.answer(to, &request, connection, began, evidence),
+            Err(failed) => Err(self.failed(failed, timers, start, evidence)),
+        }
+    }
+
+    /// Closes idle connections whose time is over. Called by itself every few seconds while there are calls;
+    /// call it now and then where there may be none.
+    pub fn sweep(&self) {
+        let (now, wall) = (self.shared.clock.now(), self.shared.clock.unix_millis());
+        self.shared.pool.lock().sweep(now, wall);
+    }
+
+    /// How many connections are idle.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.shared.pool.lock().len()
+    }
+
+    async fn try_send(
+        &self,
+        call: Call<'_>,
+        head: &mut Vec<u8>,
+        evidence: &mut Evidence,
+    ) -> Result<(Box<Connection>, Began), Failed> {
+        let Call {
+            to,
+            request,
+            timers,
+            start,
+        } = call;
+        write_head(
+            &RequestHead {
+                method: request.method,
+                path: request.path,
+                fixed_headers: request.fixed_headers,
+                headers: request.headers,
+                length: request.length(),
+            },
+            head,
+        )?;
+        if timers.deadline.has_passed(start) {
+            return Err(Fault::Deadline.into());
+        }
+        let mut sleep = pin!(None::<Sleep>);
+        let mut timer: Timer<'_> = sleep.as_mut();
+        let mut pooled = self.shared.pool.lock().take(to, start);
+        loop {
+            let mut connection = match pooled.take() {
+                Some(connection) => {
+                    evidence.peer = Some(connection.peer);
+                    connection
+                }
+                // Boxed: rare, and it would make every call's future as large as a handshake.
+                None => Box::pin(self.opener(call).open(&mut timer, evidence)).await?,
+            };
+            evidence.reused = connection.reused;
+            evidence.tls_version = connection.tls_version.map(str::to_owned);
+            connection.begin_call();
+            let exchange = Exchange {
+                connection: &mut connection,
+                head,
+                body: &request.body,
+                heads: HeadReader::new(asked(request.method), request.max_head),
+                buffers: &self.shared.buffers,
+                clock: &*self.shared.clock,
+                timers,
+                start,
+                state: State::default(),
+            };
+            match exchange.run(&mut timer, evidence).await {
+                Ok(began) => return Ok((connection, began)),
+                Err(failed) => {
+                    evidence.bytes.acked = connection.acked();
+                    if !is_stale(&connection, &failed.fault, request, evidence) {
+                        return Err(failed);
+                    }
+                    let now = self.shared.clock.now();
+                    self.shared
+                        .pool
+                        .lock()
+                        .learn(&to.identity, connection.idle_for, now);
+                    *evidence = Evidence {
+                        lane: request.lane,
+                        ..Evidence::default()
+                    };
+                }
+            }
+        }
+    }
+
+    fn opener<'a>(&'a self, call: Call<'a>) -> Opener<'a> {
+        Opener {
+            resolver: &self.shared.resolver,
+            clock: &*self.shared.clock,
+            start: call.start,
+            to: call.to,
+            timers: call.timers,
+        }
+    }
+
+    fn answer(
+        &self,
+        to: &Destination,
+        request: &Outgoing<'_>,
+        mut connection: Box<Connection>,
+        began: Began,
+        mut evidence: Box<Evidence>,
+    ) -> Result<Answer, Box<Evidence>> {
+        let Began {
+            mut head,
+            buffer,
+            unsent,
+            request_whole,
+        } = began;
+        evidence.phase = Phase::Body;
+        // What came of the body with the head is counted by the body.
+        evidence.bytes.received = evidence.bytes.received.saturating_sub(buffer.len() as u64);
+        if !head.status.is_success() {
+            evidence.head = Some(head_facts(head.status, &head.headers, self.unix()));
+        }
+        let mut decoder = None;
+        if request.decode && head.framing != Framing::Nothing {
+            match Decoder::for_headers(&head.headers) {
+                Ok(found) => decoder = found.map(Box::new),
+                Err(fault) => {
+                    evidence.head = Some(head_facts(head.status, &head.headers, self.unix()));
+                    evidence.fault = Some(fault);
+                    return Err(evidence);
+                }
+            }
+            if decoder.is_some() {
+                head.headers.remove(header::CONTENT_ENCODING);
+                head.headers.remove(header::CONTENT_LENGTH);
+            }
+        }
+        connection.promised = head
+            .keep_alive_timeout
+            .map(|promised| promised.saturating_sub(PROMISE_MARGIN))
+            .or(connection.promised);
+        let body = Body::new(
+            Arc::clone(&self.shared),
+            Beginning {
+                connection,
+                identity: Arc::clone(&to.identity),
+                idle_limit: to.idle_limit,
+                keep_alive: head.keep_alive && request_whole,
+                framing: head.framing,
+                buffer,
+                unsent,
+                decoder,
+            },
+        );
+        Ok(Answer {
+            status: head.status,
+            version: head.version,
+            reason: head.reason,
+            headers: head.headers,
+            body,
+            evidence,
+        })
+    }
+
+    fn failed(
+        &self,
+        failed: Failed,
+        timers: &Timers,
+        start: Instant,
+        mut evidence: Box<Evidence>,
+    ) -> Box<Evidence> {
+        evidence.timer_from_caller =
+            timers.header_from_caller && failed.fault == Fault::HeaderTimeout;
+        evidence.fault = Some(failed.fault);
+        evidence.limit = failed.limit;
+        evidence.times.end = Some(self.shared.clock.now().saturating_duration_since(start));
+        evidence
+    }
+
+    fn unix(&self) -> i64 {
+        i64::try_from(self.shared.clock.unix_millis() / 1000).unwrap_or(i64::MAX)
+    }
+}
+
+fn asked(method: &Method) -> Asked {
+    if *method == Method::HEAD {
+        Asked::Head
+    } else {
+        Asked::Other
+    }
+}
+
+/// Whether a reused connection was closed by the peer before it saw the request, as far as we may assume so.
+fn is_stale(
+    connection: &Connection,
+    fault: &Fault,
+    request: &Outgoing<'_>,
+    evidence: &Evidence,
+) -> bool {
+    let gone = matches!(fault, Fault::Closed | Fault::Reset);
+    if !connection.reused || !gone || evidence.bytes.received > 0 {
+        return false;
+    }
+    // Nothing acknowledged proves that nothing was read only together with a clean end of file.
+    let unread = *fault == Fault::Closed && evidence.bytes.acked == Some(0);
+    request.may_repeat() || evidence.bytes.sent == 0 || unread
+}

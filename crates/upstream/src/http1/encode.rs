@@ -1,0 +1,167 @@
+//! Writes a request's head into a kept buffer.
+
+use diagnosis::Fault;
+use http::Method;
+use memchr::{memchr, memchr3};
+
+/// What is written before the body.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query, already escaped.
+    pub path: &'a str,
+    /// A prepared block of whole lines, each ending with CR LF.
+    pub fixed_headers: &'a [u8],
+    /// Headers of this call.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// The body's length in bytes.
+    pub length: u64,
+}
+
+/// Appends the head, blank line included.
+///
+/// # Errors
+/// When path or headers hold bytes that would change the message's framing: a bug of the caller, never sent.
+pub fn write_head(head: &RequestHead<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    if head.path.is_empty() || head.path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return Err(refused(
+            "a path that is empty or holds blanks or control characters",
+        ));
+    }
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(head.path.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    out.extend_from_slice(head.fixed_headers);
+    if !head.fixed_headers.is_empty() && !head.fixed_headers.ends_with(b"\r\n") {
+        return Err(refused(
+            "a block of headers that does not end its last line",
+        ));
+    }
+    for (name, value) in head.headers {
+        let odd_name = name.is_empty() || memchr3(b'\r', b'\n', b':', name.as_bytes()).is_some();
+        if odd_name
+            || memchr3(b'\r', b'\n', 0, value).is_some()
+            || memchr(b' ', name.as_bytes()).is_some()
+        {
+            return Err(refused("a header that holds a line break"));
+        }
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    if head.length > 0 || expects_body(head.method) {
+        out.extend_from_slice(b"content-length: ");
+        write_decimal(head.length, out);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Methods whose empty body is announced. Source: RFC 9110, 8.6.
+fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+fn write_decimal(value: u64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut count = 0;
+    let mut rest = value;
+    for slot in digits.iter_mut().rev() {
+        *slot = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        count += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(digits.len() - count));
+}
+
+fn refused(what: &str) -> Fault {
+    Fault::Internal {
+        detail: format!("refused to send {what}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(head: &RequestHead<'_>) -> Result<String, Fault> {
+        let mut out = Vec::new();
+        write_head(head, &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    const CALL: RequestHead<'static> = RequestHead {
+        method: &Method::POST,
+        path: "/v1/chat/completions",
+        fixed_headers: b"host: a.example\r\n",
+        headers: &[("x-request-id", b"req_1")],
+        length: 1234567890,
+    };
+
+    #[test]
+    fn a_head_is_written_line_by_line() {
+        assert_eq!(
+            written(&CALL).unwrap(),
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a.example\r\nx-request-id: req_1\r\n\
+             content-length: 1234567890\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_body_is_announced_only_where_one_is_expected() {
+        let empty = RequestHead { length: 0, ..CALL };
+        assert!(written(&empty).unwrap().contains("content-length: 0\r\n"));
+        let get = RequestHead {
+            method: &Method::GET,
+            ..empty
+        };
+        assert!(!written(&get).unwrap().contains("content-length"));
+        assert!(
+            written(&RequestHead {
+                length: u64::MAX,
+                ..CALL
+            })
+            .unwrap()
+            .contains("18446744073709551615")
+        );
+    }
+
+    #[test]
+    fn nothing_that_would_break_the_framing_is_sent() {
+        let cases: [RequestHead<'_>; 5] = [
+            RequestHead {
+                path: "/a b",
+                ..CALL
+            },
+            RequestHead {
+                path: "/a\r\nx: y",
+                ..CALL
+            },
+            RequestHead {
+                headers: &[("x", b"1\r\ny: 2")],
+                ..CALL
+            },
+            RequestHead {
+                headers: &[("x: y\r\n", b"1")],
+                ..CALL
+            },
+            RequestHead {
+                fixed_headers: b"host: a",
+                ..CALL
+            },
+        ];
+        for case in cases {
+            assert!(
+                matches!(written(&case), Err(Fault::Internal { .. })),
+                "{case:?}"
+            );
+        }
+    }
+}

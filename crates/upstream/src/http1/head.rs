@@ -1,0 +1,422 @@
+//! Reads an answer's head: status line, headers, and what they say about the body.
+
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use diagnosis::Fault;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
+use memchr::memchr;
+
+use super::body::Framing;
+use super::{excerpt, framing, skip};
+
+/// Most headers of one head. Source: failures.md, `response_header_too_large`.
+pub const HEADERS: usize = 128;
+
+/// What the request was, as far as it decides how the answer is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// HEAD: the answer has no body whatever its headers say.
+    Head,
+    /// Any other method.
+    Other,
+}
+
+/// A final head.
+#[derive(Debug)]
+pub struct Head {
+    /// Never 1xx.
+    pub status: StatusCode,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The reason phrase, possibly empty.
+    pub reason: Bytes,
+    /// All headers in their order.
+    pub headers: HeaderMap,
+    /// How the body's end is found.
+    pub framing: Framing,
+    /// Whether the connection may serve another request after the body.
+    pub keep_alive: bool,
+    /// `Keep-Alive: timeout=n`.
+    pub keep_alive_timeout: Option<Duration>,
+}
+
+/// Finds and reads the head in a growing buffer; interim (1xx) heads are skipped.
+#[derive(Debug)]
+pub struct HeadReader {
+    asked: Asked,
+    limit: usize,
+    /// Bytes of interim heads so far; they count towards the limit, so that a flood of them ends.
+    skipped: usize,
+    /// Where the search for the blank line goes on.
+    scanned: usize,
+    /// The length at which an incomplete head is looked at again; doubling keeps the work linear.
+    look_at: usize,
+}
+
+impl HeadReader {
+    /// `limit` is in bytes, for the whole head with its interim heads.
+    #[must_use]
+    pub fn new(asked: Asked, limit: usize) -> Self {
+        Self {
+            asked,
+            limit,
+            skipped: 0,
+            scanned: 0,
+            look_at: 1,
+        }
+    }
+
+    /// Takes the head off the buffer's front once it is whole.
+    ///
+    /// # Errors
+    /// When the bytes are no HTTP/1 head, break its grammar, contradict each other about the body, or exceed the limit.
+    pub fn advance(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Fault> {
+        loop {
+            if self.scanned == 0 {
+                // Empty lines before the status line are left over from an earlier answer. Source: RFC 9112, 2.2.
+                let blank = buffer
+                    .iter()
+                    .take_while(|b| matches!(b, b'\r' | b'\n'))
+                    .count();
+                self.skipped += blank;
+                skip(buffer, blank);
+            }
+            let too_large = self.skipped + buffer.len() > self.limit;
+            let whole = self.ends(buffer);
+            if buffer.is_empty() || !(whole || too_large || buffer.len() >= self.look_at) {
+                return self.within_limit(too_large);
+            }
+            self.look_at = buffer.len().saturating_mul(2);
+            match parse(buffer, self.asked)? {
+                Found::Partial => return self.within_limit(too_large),
+                Found::Interim { length } => {
+                    skip(buffer, length);
+                    self.skipped += length;
+                    self.scanned = 0;
+                    self.look_at = 1;
+                    if self.skipped > self.limit {
+                        return Err(self.too_large());
+                    }
+                }
+                Found::Final { head, length } => {
+                    if self.skipped + length > self.limit {
+                        return Err(self.too_large());
+                    }
+                    skip(buffer, length);
+                    return Ok(Some(*head));
+                }
+            }
+        }
+    }
+
+    /// What is wrong with an incomplete head when no more will come; `None` when it is merely cut.
+    #[must_use]
+    pub fn conclude(&self, buffer: &BytesMut) -> Option<Fault> {
+        if buffer.is_empty() {
+            return None;
+        }
+        parse(buffer, self.asked).err()
+    }
+
+    fn within_limit(&self, too_large: bool) -> Result<Option<Head>, Fault> {
+        if too_large {
+            Err(self.too_large())
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn too_large(&self) -> Fault {
+        Fault::HeadTooLarge {
+            limit: u64::try_from(self.limit).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whether the blank line is there; looks at each byte once.
+    fn ends(&mut self, buffer: &[u8]) -> bool {
+        while let Some(found) = memchr(b'\n', buffer.get(self.scanned..).unwrap_or_default()) {
+            let line_end = self.scanned + found;
+            match (buffer.get(line_end + 1), buffer.get(line_end + 2)) {
+                (Some(b'\n'), _) | (Some(b'\r'), Some(b'\n')) => return true,
+                (None, _) | (Some(b'\r'), None) => {
+                    self.scanned = line_end;
+                    return false;
+                }
+                _ => self.scanned = line_end + 1,
+            }
+        }
+        self.scanned = buffer.len();
+        false
+    }
+}
+
+enum Found {
+    Partial,
+    Interim { length: usize },
+    Final { head: Box<Head>, length: usize },
+}
+
+fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
+    let mut slots = [const { MaybeUninit::uninit() }; HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let length = match httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        buffer,
+        &mut slots,
+    ) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return starts_like_http(buffer).map(|()| Found::Partial),
+        Err(error) => return Err(grammar(error, buffer)),
+    };
+    let code = response.code.unwrap_or(0);
+    if (100..200).contains(&code) {
+        if code == 101 {
+            return Err(framing(
+                "101 Switching Protocols that was not asked for",
+                buffer,
+            ));
+        }
+        return Ok(Found::Interim { length });
+    }
+    let status = StatusCode::from_u16(code).map_err(|_| framing("status code", buffer))?;
+    let version = if response.version == Some(0) {
+        Version::HTTP_10
+    } else {
+        Version::HTTP_11
+    };
+    // One copy of the head, which all values then share: the read buffer stays free for the body.
+    let block = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
+    let part = |text: &[u8]| {
+        let start = text.as_ptr().addr().saturating_sub(buffer.as_ptr().addr());
+        let end = start.saturating_add(text.len());
+        if end <= block.len() {
+            block.slice(start..end)
+        } else {
+            Bytes::copy_from_slice(text)
+        }
+    };
+    let reason = response
+        .reason
+        .map_or_else(Bytes::new, |text| part(text.as_bytes()));
+    let mut headers = HeaderMap::with_capacity(response.headers.len());
+    let mut claims = Claims::default();
+    for header in response.headers.iter() {
+        claims.take(header.name, header.value)?;
+        let name = HeaderName::from_bytes(header.name.as_bytes())
+            .map_err(|_| framing("header name", header.name.as_bytes()))?;
+        let value = HeaderValue::from_maybe_shared(part(header.value))
+            .map_err(|_| framing("header value", header.value))?;
+        headers
+            .try_append(name, value)
+            .map_err(|_| Fault::HeadTooLarge {
+                limit: HEADERS as u64,
+            })?;
+    }
+    let body = claims.framing(version, status, asked)?;
+    let head = Head {
+        status,
+        version,
+        reason,
+        headers,
+        framing: body,
+        keep_alive: claims.keeps_alive(version, body),
+        keep_alive_timeout: claims.timeout,
+    };
+    Ok(Found::Final {
+        head: Box::new(head),
+        length,
+    })
+}
+
+/// Tells garbage from a slow status line: an incomplete one must begin like one.
+fn starts_like_http(buffer: &[u8]) -> Result<(), Fault> {
+    let expected = b"HTTP/1.";
+    if buffer
+        .iter()
+        .zip(expected)
+        .all(|(found, wanted)| found == wanted)
+    {
+        return Ok(());
+    }
+    Err(Fault::NotHttp {
+        first_bytes: excerpt(buffer),
+    })
+}
+
+fn grammar(error: httparse::Error, buffer: &[u8]) -> Fault {
+    if !buffer.starts_with(b"HTTP/") && !b"HTTP/".starts_with(buffer) {
+        return Fault::NotHttp {
+            first_bytes: excerpt(buffer),
+        };
+    }
+    match error {
+        httparse::Error::TooManyHeaders => Fault::HeadTooLarge {
+            limit: HEADERS as u64,
+        },
+        httparse::Error::Version => framing("version", buffer),
+        httparse::Error::Status => framing("status line", buffer),
+        httparse::Error::HeaderName => framing("header name", bad_line(buffer, bad_name)),
+        httparse::Error::HeaderValue => framing("header value", bad_line(buffer, bad_value)),
+        httparse::Error::NewLine => framing("line ending", bad_line(buffer, lone_return)),
+        httparse::Error::Token => framing("head", buffer),
+    }
+}
+
+/// The first header line that is `bad`, for people to look at; the whole head where none is.
+fn bad_line(buffer: &[u8], bad: fn(&[u8]) -> bool) -> &[u8] {
+    buffer
+        .split(|byte| *byte == b'\n')
+        .skip(1)
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .find(|line| bad(line))
+        .unwrap_or(buffer)
+}
+
+fn bad_name(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    !line.is_empty() && (name.len() == line.len() || HeaderName::from_bytes(name).is_err())
+}
+
+fn bad_value(line: &[u8]) -> bool {
+    line.iter()
+        .any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f)
+}
+
+fn lone_return(line: &[u8]) -> bool {
+    line.contains(&b'\r')
+}
+
+/// What the headers claim about body and connection.
+#[derive(Debug, Default)]
+struct Claims {
+    length: Option<u64>,
+    codings: Codings,
+    close: bool,
+    stay: bool,
+    timeout: Option<Duration>,
+}
+
+/// What `Transfer-Encoding` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Codings {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// That there is none.
+    Identity,
+    /// Chunks.
+    Chunked,
+}
+
+impl Claims {
+    fn take(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
+        // Lengths first: most headers are none of these.
+        match name.len() {
+            10 if name.eq_ignore_ascii_case("connection") => self.take_connection(value),
+            10 if name.eq_ignore_ascii_case("keep-alive") => self.timeout = timeout(value),
+            14 if name.eq_ignore_ascii_case("content-length") => self.take_length(value)?,
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.take_codings(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_connection(&mut self, value: &[u8]) {
+        for token in tokens(value) {
+            self.close |= token.eq_ignore_ascii_case(b"close");
+            self.stay |= token.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    fn take_length(&mut self, value: &[u8]) -> Result<(), Fault> {
+        // A repeated equal length is one length. Source: RFC 9110, 8.6.
+        for token in value.split(|byte| *byte == b',') {
+            let length = decimal(token.trim_ascii())
+                .ok_or_else(|| framing("Content-Length that is no number", value))?;
+            if self.length.is_some_and(|known| known != length) {
+                return Err(framing("differing Content-Lengths", value));
+            }
+            self.length = Some(length);
+        }
+        Ok(())
+    }
+
+    fn take_codings(&mut self, value: &[u8]) -> Result<(), Fault> {
+        for token in tokens(value) {
+            let chunked = self.codings == Codings::Chunked;
+            if token.eq_ignore_ascii_case(b"chunked") && !chunked {
+                self.codings = Codings::Chunked;
+            } else if token.eq_ignore_ascii_case(b"identity") && !chunked {
+                self.codings = Codings::Identity;
+            } else {
+                // Nobody asked for another coding, and one after `chunked` hides the body's end.
+                return Err(framing("transfer coding", value));
+            }
+        }
+        Ok(())
+    }
+
+    fn framing(
+        &self,
+        version: Version,
+        status: StatusCode,
+        asked: Asked,
+    ) -> Result<Framing, Fault> {
+        if self.codings != Codings::Absent {
+            if self.length.is_some() {
+                return Err(framing("both Content-Length and Transfer-Encoding", b""));
+            }
+            if version == Version::HTTP_10 {
+                return Err(framing("Transfer-Encoding in an HTTP/1.0 answer", b""));
+            }
+        }
+        let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+        if asked == Asked::Head || bodiless {
+            return Ok(Framing::Nothing);
+        }
+        if self.codings == Codings::Chunked {
+            return Ok(Framing::Chunked);
+        }
+        Ok(self.length.map_or(Framing::UntilClose, Framing::Length))
+    }
+
+    fn keeps_alive(&self, version: Version, body: Framing) -> bool {
+        let wanted = if version == Version::HTTP_10 {
+            self.stay && !self.close
+        } else {
+            !self.close
+        };
+        wanted && body != Framing::UntilClose
+    }
+}
+
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|token| !token.is_empty())
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, digit| {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    })
+}
+
+fn timeout(value: &[u8]) -> Option<Duration> {
+    let seconds = tokens(value).find_map(|token| {
+        let (name, digits) = token.split_at_checked(8)?;
+        name.eq_ignore_ascii_case(b"timeout=")
+            .then(|| decimal(digits))?
+    })?;
+    Some(Duration::from_secs(seconds))
+}

@@ -1,0 +1,179 @@
+//! Idle connections, the most recently used first.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+use crate::destination::Destination;
+
+/// No connection is older: addresses change, and so do the servers behind a balancer. Source: failures.md 6.3.
+const MAXIMUM_AGE: Duration = Duration::from_secs(300);
+
+/// How long a limit learnt from a peer that closed too early holds.
+const LESSON: Duration = Duration::from_secs(600);
+
+/// A close after less idle time than this is a restart, not an idle limit.
+const SHORTEST_LESSON: Duration = Duration::from_secs(1);
+
+/// How often all destinations are looked through for connections past their time.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// How far wall and monotonic clock may part before the machine must have slept.
+const SLEEP: Duration = Duration::from_secs(5);
+
+/// Bounds of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) per_destination: usize,
+    pub(crate) total: usize,
+}
+
+/// The idle connections of one client.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    bounds: Bounds,
+    places: HashMap<Arc<str>, Place>,
+    total: usize,
+    swept: Option<(Instant, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// Oldest first; taken from the back.
+    idle: VecDeque<Idle>,
+    /// An idle limit learnt from a close, and until when it holds.
+    lesson: Option<(Duration, Instant)>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Box<Connection>,
+    since: Instant,
+    until: Instant,
+}
+
+impl Pool {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            places: HashMap::new(),
+            total: 0,
+            swept: None,
+        }
+    }
+
+    /// A connection that is within its time and quiet; those found dead on the way are closed.
+    pub(crate) fn take(&mut self, to: &Destination, now: Instant) -> Option<Box<Connection>> {
+        let place = self.places.get_mut(&to.identity)?;
+        while let Some(mut idle) = place.idle.pop_back() {
+            self.total = self.total.saturating_sub(1);
+            if now < idle.until && idle.connection.is_quiet() {
+                idle.connection.reused = true;
+                idle.connection.idle_for = now.saturating_duration_since(idle.since);
+                return Some(idle.connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for later, for as long as all concerned allow.
+    pub(crate) fn put(
+        &mut self,
+        identity: &Arc<str>,
+        limit: Duration,
+        connection: Box<Connection>,
+        now: Instant,
+    ) {
+        let end_of_life = connection.opened + MAXIMUM_AGE;
+        let known = self.places.get(identity);
+        let lesson = known
+            .and_then(|place| place.lesson)
+            .filter(|(_, until)| now < *until);
+        let mut limit = limit.min(connection.promised.unwrap_or(limit));
+        if let Some((learnt, _)) = lesson {
+            limit = limit.min(learnt);
+        }
+        let until = end_of_life.min(now + limit);
+        if until <= now || self.bounds.per_destination == 0 {
+            return;
+        }
+        if self.total >= self.bounds.total {
+            self.drop_oldest();
+        }
+        let place = match self.places.get_mut(identity) {
+            Some(place) => place,
+            None => self.places.entry(Arc::clone(identity)).or_default(),
+        };
+        if place.idle.len() >= self.bounds.per_destination && place.idle.pop_front().is_some() {
+            self.total = self.total.saturating_sub(1);
+        }
+        place.idle.push_back(Idle {
+            connection,
+            since: now,
+            until,
+        });
+        self.total += 1;
+    }
+
+    /// A reused connection turned out to be closed: the peer's idle limit is shorter than ours.
+    pub(crate) fn learn(&mut self, identity: &Arc<str>, idle_for: Duration, now: Instant) {
+        if idle_for < SHORTEST_LESSON {
+            return;
+        }
+        let place = self.places.entry(Arc::clone(identity)).or_default();
+        let known = place
+            .lesson
+            .filter(|(_, until)| now < *until)
+            .map(|(limit, _)| limit);
+        let lower = idle_for
+            .saturating_sub(SHORTEST_LESSON)
+            .max(SHORTEST_LESSON);
+        place.lesson = Some((known.map_or(lower, |limit| limit.min(lower)), now + LESSON));
+    }
+
+    /// Whether it is time for [`Self::sweep`].
+    pub(crate) fn is_sweep_due(&self, now: Instant) -> bool {
+        self.swept
+            .is_none_or(|(last, _)| now.saturating_duration_since(last) >= SWEEP)
+    }
+
+    /// Closes what is past its time or closed by the peer; everything after the machine has slept.
+    pub(crate) fn sweep(&mut self, now: Instant, unix_millis: u64) {
+        let Some((last, last_wall)) = self.swept else {
+            self.swept = Some((now, unix_millis));
+            return;
+        };
+        let passed = now.saturating_duration_since(last);
+        self.swept = Some((now, unix_millis));
+        let wall = Duration::from_millis(unix_millis.saturating_sub(last_wall));
+        let slept = wall.abs_diff(passed) > SLEEP;
+        for place in self.places.values_mut() {
+            place
+                .idle
+                .retain_mut(|idle| !slept && now < idle.until && idle.connection.is_quiet());
+        }
+        self.places.retain(|_, place| {
+            !place.idle.is_empty() || place.lesson.is_some_and(|(_, until)| now < until)
+        });
+        self.total = self.places.values().map(|place| place.idle.len()).sum();
+    }
+
+    /// How many connections are idle, for tests and pages.
+    pub(crate) fn len(&self) -> usize {
+        self.total
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self
+            .places
+            .values_mut()
+            .filter(|place| !place.idle.is_empty())
+            .min_by_key(|place| place.idle.front().map(|idle| idle.since));
+        if let Some(place) = oldest
+            && place.idle.pop_front().is_some()
+        {
+            self.total = self.total.saturating_sub(1);
+        }
+    }
+}
