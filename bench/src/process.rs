@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
-use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 /// How long a process may take to end when asked.
@@ -287,33 +287,32 @@ impl Cpu {
     }
 }
 
-/// Processor time of this process.
-pub(crate) fn own_cpu() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
-}
-
-/// How long this core has worked for any process since it started.
-pub(crate) fn busy(core: usize) -> Duration {
-    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let name = format!("cpu{core} ");
-    let line = stat
-        .lines()
-        .find_map(|line| line.strip_prefix(&name))
-        .unwrap_or_default();
-    ticks(busy_ticks(line))
-}
-
-/// User, nice, system, and the interrupts that most kernels charge to the process they interrupt.
-fn busy_ticks(fields: &str) -> u64 {
-    let fields = fields
-        .split_ascii_whitespace()
-        .map(|text| text.parse().unwrap_or(0));
-    let [idle, waiting_for_disk] = [3, 4];
-    fields
-        .enumerate()
-        .filter(|(index, _)| *index < 7 && ![idle, waiting_for_disk].contains(index))
-        .map(|(_, count): (usize, u64)| count)
-        .sum()
+/// Processor time of every process of the machine but this one and `own`, so far. What has ended is in the account of
+/// whoever waited for it. The totals of /proc/stat will not do: they are sampled by a tick that an idle core skips.
+pub(crate) fn cpu_of_others(own: &[&Group]) -> Duration {
+    let myself = std::process::id().to_string();
+    let Ok(folder) = fs::read_dir("/proc") else {
+        return Duration::ZERO;
+    };
+    let mut sum = 0;
+    for entry in folder.flatten() {
+        let name = entry.file_name();
+        if !name
+            .as_encoded_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_digit)
+            || *name == *myself
+        {
+            continue;
+        }
+        let line = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        if let Some(stat) = Stat::parse(&line)
+            && !own.iter().any(|group| group.pid.as_raw() == stat.group)
+        {
+            sum += stat.user + stat.system + stat.of_children;
+        }
+    }
+    ticks(sum)
 }
 
 fn ticks(count: u64) -> Duration {
@@ -419,7 +418,7 @@ fn left<T>(change: impl FnOnce(&mut Left) -> T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stat, busy_ticks};
+    use super::Stat;
 
     #[test]
     fn the_name_in_a_stat_line_may_hold_brackets() {
@@ -432,10 +431,5 @@ mod tests {
         };
         assert_eq!(Stat::parse(line), Some(expected));
         assert_eq!(Stat::parse("77 (a"), None);
-    }
-
-    #[test]
-    fn a_core_that_idles_or_waits_is_not_busy() {
-        assert_eq!(busy_ticks(" 100 1 10 90000 800 2 40 7000 0 0"), 153);
     }
 }

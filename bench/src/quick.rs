@@ -78,9 +78,10 @@ pub(crate) fn quick(arguments: Arguments) -> Result<(), String> {
         third,
     ];
     print_head(&plan);
-    let before = own_and_all(&plan, &mock, &contenders);
+    let (others, since) = (cpu_of_others(&mock, &contenders), Instant::now());
     let tables = measure(&plan, &mut contenders)?;
-    let after = own_and_all(&plan, &mock, &contenders);
+    let others = cpu_of_others(&mock, &contenders).saturating_sub(others);
+    let measured = since.elapsed();
     for (scenario, table) in plan.scenarios.iter().zip(&tables) {
         print_table(scenario, &contenders, table);
     }
@@ -95,7 +96,7 @@ pub(crate) fn quick(arguments: Arguments) -> Result<(), String> {
             );
         }
     }
-    print_others(&plan, before, after, started.elapsed());
+    print_others(others, measured);
     println!("took {:.1} s", started.elapsed().as_secs_f64());
     let [whole, stream] = tables.map(|table| ratio(&table));
     println!(
@@ -286,39 +287,23 @@ fn ratio(table: &[Samples; 3]) -> Spread {
     )
 }
 
-/// Processor time of this run's own processes, and of everybody on the two cores.
-fn own_and_all(plan: &Plan, mock: &Group, contenders: &[Contender; 3]) -> (Duration, Duration) {
+/// Processor time of all that is not part of this run.
+fn cpu_of_others(mock: &Group, contenders: &[Contender; 3]) -> Duration {
     let groups = contenders
         .iter()
         .filter_map(|contender| contender.group.as_ref());
-    let own = process::own_cpu()
-        + groups
-            .chain([mock])
-            .map(|group| group.cpu().total)
-            .sum::<Duration>();
-    let all = process::busy(plan.gateway_core) + process::busy(plan.load_core);
-    (own, all)
+    process::cpu_of_others(&groups.chain([mock]).collect::<Vec<_>>())
 }
 
-/// Says how much of the two cores went to others: the less, the better the ratios.
-fn print_others(
-    plan: &Plan,
-    before: (Duration, Duration),
-    after: (Duration, Duration),
-    elapsed: Duration,
-) {
-    let all = after.1.saturating_sub(before.1);
-    let others = all.saturating_sub(after.0.saturating_sub(before.0));
-    let percent = others.as_secs_f64() * 50.0 / elapsed.as_secs_f64();
-    let advice = if percent > 5.0 {
+/// Says how much others have worked: the less, the better the ratios.
+fn print_others(cpu: Duration, elapsed: Duration) {
+    let percent = cpu.as_secs_f64() * 100.0 / elapsed.as_secs_f64();
+    let advice = if percent > 10.0 {
         ": a busy machine, measure again when it is quiet"
     } else {
         ""
     };
-    println!(
-        "\nothers used {percent:.1} % of cores {} and {}{advice}",
-        plan.gateway_core, plan.load_core
-    );
+    println!("\nothers used {percent:.0} % of one core{advice}");
 }
 
 fn print_head(plan: &Plan) {
