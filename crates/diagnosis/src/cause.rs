@@ -215,11 +215,15 @@ impl Facts {
     /// Whether a later call may succeed without anybody changing anything: `retryable` in the answer's body.
     #[must_use]
     pub fn later_may_help(&self) -> bool {
-        self.safe != Safe::Never
-            && !matches!(
-                self.group,
-                Group::Configuration | Group::Policy | Group::Client
-            )
+        match self.group {
+            Group::Configuration | Group::Policy | Group::Client => false,
+            Group::Gateway => self.safe == Safe::Always,
+            Group::Overload
+            | Group::Network
+            | Group::Timeout
+            | Group::Maintenance
+            | Group::Upstream => true,
+        }
     }
 }
 

@@ -20,9 +20,9 @@ fn deadline(evidence: &Evidence) -> Code {
     let Some(limit) = evidence.limit else {
         return Code::DeadlineExceeded;
     };
-    let waited = phase_lengths(evidence)
-        .into_iter()
-        .find(|(phase, length)| *phase == evidence.phase && *length * 5 > limit.value * 4);
+    let waited = phase_lengths(evidence).into_iter().find(|(phase, length)| {
+        *phase == evidence.phase && length.saturating_mul(5) > limit.value.saturating_mul(4)
+    });
     match waited {
         Some((Phase::Dns, _)) => Code::DnsFailure,
         Some((Phase::Connect, _)) => Code::ConnectionTimeout,

@@ -1,0 +1,39 @@
+#![cfg(test)]
+//! The classifier as a whole: a golden table, recorded failures, and what holds for any evidence at all.
+
+mod any;
+mod corpus;
+mod golden;
+mod pages;
+
+use crate::cause::Code;
+
+/// Codes that [`crate::judge`] never gives: an attempt cannot show them.
+const NEVER_JUDGED: [Code; 15] = [
+    // Needs the provider's status page.
+    Code::IncidentReported,
+    // Needs an HTTP/2 connection to an upstream; ours is HTTP/1.1.
+    Code::H2StreamReset,
+    // Refusals before any attempt.
+    Code::ClientTimeout,
+    Code::Unauthenticated,
+    Code::ModelNotAllowed,
+    Code::ContentBlocked,
+    Code::NoRoute,
+    Code::NoTargetAvailable,
+    Code::CircuitOpen,
+    Code::LoadShed,
+    Code::QueueTimeout,
+    Code::GatewayRateLimited,
+    Code::GatewayBudgetExceeded,
+    Code::ShuttingDown,
+    Code::ProxyLoopDetected,
+];
+
+/// The codes that an attempt can show.
+fn judged() -> impl Iterator<Item = Code> {
+    Code::ALL
+        .iter()
+        .copied()
+        .filter(|code| !NEVER_JUDGED.contains(code))
+}
