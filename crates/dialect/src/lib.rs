@@ -4,14 +4,21 @@
 //! [`splice`] changes the model's name in a body and [`Tap`] reads along a stream. Start with [`Dialect`].
 
 pub mod canonical;
-mod error_words;
-mod fault;
-mod json;
-mod openai_chat;
 pub mod splice;
 pub mod sse;
-mod stream;
 mod tap;
+
+mod anthropic_messages;
+mod carry;
+mod error_words;
+mod fault;
+mod gemini;
+mod ids;
+mod json;
+mod mistral_chat;
+mod openai_chat;
+mod stream;
+mod whole;
 
 pub use canonical::{Call, Event, Loss, Reply};
 pub use fault::{CallError, ErrorWords, ReplyFault, StreamFault};
@@ -100,12 +107,21 @@ pub struct ReplyFrame {
     pub include_usage: bool,
 }
 
-/// Reads a client's call.
+/// Reads a client's call. Clients speak OpenAI's chat so far.
 ///
 /// # Errors
 /// The body is no call of this dialect.
-pub fn decode_call(dialect: Dialect, _body: &[u8]) -> Result<Call, CallError> {
-    Err(not_yet(dialect))
+pub fn decode_call(dialect: Dialect, body: &[u8]) -> Result<Call, CallError> {
+    match dialect {
+        Dialect::OpenaiChat => openai_chat::decode::call(body),
+        Dialect::AnthropicMessages | Dialect::Gemini | Dialect::MistralChat => Err(CallError {
+            param: None,
+            message: format!(
+                "calls in the format {} are not accepted: use OpenAI's chat completions",
+                dialect.as_str()
+            ),
+        }),
+    }
 }
 
 /// Writes a call for a target.
@@ -114,16 +130,14 @@ pub fn decode_call(dialect: Dialect, _body: &[u8]) -> Result<Call, CallError> {
 /// The call asks for something that the dialect cannot do and that must not be dropped.
 pub fn encode_call(
     dialect: Dialect,
-    _call: &Call,
-    _encoding: &Encoding<'_>,
+    call: &Call,
+    encoding: &Encoding<'_>,
 ) -> Result<Encoded, CallError> {
-    Err(not_yet(dialect))
-}
-
-fn not_yet(dialect: Dialect) -> CallError {
-    CallError {
-        param: None,
-        message: format!("{} is not read here", dialect.as_str()),
+    match dialect {
+        Dialect::OpenaiChat => openai_chat::encode::call(call, encoding),
+        Dialect::AnthropicMessages => anthropic_messages::encode::call(call, encoding),
+        Dialect::Gemini => gemini::encode::call(call, encoding),
+        Dialect::MistralChat => mistral_chat::encode::call(call, encoding),
     }
 }
 
@@ -132,20 +146,29 @@ fn not_yet(dialect: Dialect) -> CallError {
 /// # Errors
 /// The body is no answer of this dialect.
 pub fn decode_reply(dialect: Dialect, body: &[u8]) -> Result<Reply, ReplyFault> {
-    tap::check_text(body)?;
-    Err(ReplyFault::shape(dialect.as_str()))
+    match dialect {
+        Dialect::OpenaiChat | Dialect::MistralChat => openai_chat::reply::reply(body),
+        Dialect::AnthropicMessages => anthropic_messages::reply::reply(body),
+        Dialect::Gemini => gemini::reply::reply(body),
+    }
 }
 
-/// Writes a whole answer for a client.
+/// Writes a whole answer for a client. Clients speak OpenAI's chat so far: the calls of others are refused when read.
 #[must_use]
-pub fn encode_reply(_dialect: Dialect, _reply: &Reply, _frame: &ReplyFrame) -> Vec<u8> {
-    Vec::new()
+pub fn encode_reply(dialect: Dialect, reply: &Reply, frame: &ReplyFrame) -> Vec<u8> {
+    match dialect {
+        Dialect::OpenaiChat
+        | Dialect::AnthropicMessages
+        | Dialect::Gemini
+        | Dialect::MistralChat => openai_chat::encode::reply(reply, frame),
+    }
 }
 
 /// The words of an error body, also of one that came with a 2xx.
 #[must_use]
 pub fn read_error(dialect: Dialect, body: &[u8]) -> Option<ErrorWords> {
     match dialect {
+        // One reader knows the forms of all.
         Dialect::OpenaiChat
         | Dialect::AnthropicMessages
         | Dialect::Gemini

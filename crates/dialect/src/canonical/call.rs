@@ -178,3 +178,18 @@ pub enum ReasoningEffort {
     /// All it can.
     Max,
 }
+
+impl ReasoningEffort {
+    /// OpenAI's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}

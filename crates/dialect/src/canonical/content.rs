@@ -51,6 +51,9 @@ pub struct Image {
     pub source: ImageSource,
     /// OpenAI's `detail`.
     pub detail: Option<String>,
+    /// Members that only its own dialect knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra: Extra,
 }
 
 /// Where a picture is.
@@ -80,7 +83,7 @@ pub struct Thinking {
 }
 
 /// A call of a tool.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct ToolUse {
     /// The call's id, as the client knows it.
     pub id: String,
@@ -90,6 +93,9 @@ pub struct ToolUse {
     pub arguments: Arguments,
     /// Gemini's thought signature.
     pub signature: Option<String>,
+    /// Members that only its own dialect knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra: Extra,
 }
 
 /// What a tool gave.
@@ -101,6 +107,9 @@ pub struct ToolResult {
     pub content: Vec<Block>,
     /// Whether it failed.
     pub is_error: bool,
+    /// Members that only its own dialect knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra: Extra,
 }
 
 /// Something that only its own dialect knows.

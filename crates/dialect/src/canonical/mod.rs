@@ -30,6 +30,12 @@ impl Raw {
         serde_json::from_str(text).ok().map(Self)
     }
 
+    /// The JSON `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(Box::default())
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,7 +11,7 @@ use types::TokenUsage;
 use crate::fault::{ReplyFault, StreamFault};
 use crate::openai_chat::shallow::{self, Outline};
 use crate::sse::{Fields, Framer};
-use crate::{Dialect, Event, StreamDecoder, canonical, decode_reply, error_words};
+use crate::{Dialect, Event, StreamDecoder, canonical, decode_reply, error_words, whole};
 
 /// One or more whole events, ready to relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,20 +123,24 @@ impl Tap {
                 });
             }
         }
+        if let Some(mut decoder) = self.decoder.take() {
+            let mut events = Vec::new();
+            let result = decoder.finish(&mut events);
+            self.learn(&events);
+            return result;
+        }
         if self.done {
             return Ok(());
         }
         if self.finish.is_none() {
             return Err(StreamFault::Incomplete);
         }
-        if self.decoder.is_none() {
-            // The answer is whole; only its closing mark is missing, and some clients wait for that.
-            self.done = true;
-            out.push(TapItem {
-                bytes: Bytes::from_static(b"data: [DONE]\n\n"),
-                content: false,
-            });
-        }
+        // The answer is whole; only its closing mark is missing, and some clients wait for that.
+        self.done = true;
+        out.push(TapItem {
+            bytes: Bytes::from_static(b"data: [DONE]\n\n"),
+            content: false,
+        });
         Ok(())
     }
 
@@ -233,8 +237,17 @@ impl Tap {
         };
         let mut events = Vec::new();
         decoder.push(event, &mut events)?;
-        let mut class = Class::Lifecycle;
-        for event in &events {
+        self.learn(&events);
+        let content = events.iter().any(Event::is_content);
+        Ok(if content {
+            Class::Content
+        } else {
+            Class::Lifecycle
+        })
+    }
+
+    fn learn(&mut self, events: &[Event]) {
+        for event in events {
             match event {
                 Event::Usage(usage) => self.usage.replace_with(usage),
                 Event::Finish { finish, .. } => {
@@ -243,11 +256,7 @@ impl Tap {
                 Event::End => self.done = true,
                 _ => {}
             }
-            if event.is_content() {
-                class = Class::Content;
-            }
         }
-        Ok(class)
     }
 }
 
@@ -358,10 +367,10 @@ pub fn inspect_reply(dialect: Dialect, body: &[u8]) -> Result<ReplyFacts, ReplyF
 }
 
 fn inspect_choices(body: &[u8]) -> Result<ReplyFacts, ReplyFault> {
-    check_text(body)?;
+    whole::text(body)?;
     let outline = match shallow::outline(body) {
         Ok(outline) => outline,
-        Err(bad) => return Err(no_object(body).unwrap_or_else(|| bad.into())),
+        Err(bad) => return Err(whole::answer(body).err().unwrap_or_else(|| bad.into())),
     };
     let what = match outline.choices {
         _ if outline.error => {
@@ -387,33 +396,6 @@ fn inspect_choices(body: &[u8]) -> Result<ReplyFacts, ReplyFault> {
         None => "there is no `choices`",
     };
     Err(error_words::read(body).map_or_else(|| ReplyFault::shape(what), ReplyFault::ErrorObject))
-}
-
-/// Neither empty nor other than UTF-8.
-pub(crate) fn check_text(body: &[u8]) -> Result<&str, ReplyFault> {
-    let text = std::str::from_utf8(body).map_err(|bad| ReplyFault::NotJson {
-        at: bad.valid_up_to(),
-    })?;
-    if text.trim_ascii().is_empty() {
-        Err(ReplyFault::Empty)
-    } else {
-        Ok(text)
-    }
-}
-
-/// JSON that is no object: the wrong shape, or an error in a list.
-pub(crate) fn no_object(body: &[u8]) -> Option<ReplyFault> {
-    let mut cursor = crate::json::Cursor::new(body);
-    let shape = cursor.skip().ok()?;
-    cursor.end().ok()?;
-    if shape == crate::json::Shape::Object {
-        return None;
-    }
-    let words = error_words::read(body);
-    Some(words.map_or_else(
-        || ReplyFault::shape(format!("it is {}", shape.name())),
-        ReplyFault::ErrorObject,
-    ))
 }
 
 #[cfg(test)]

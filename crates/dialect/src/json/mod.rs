@@ -3,7 +3,12 @@
 //! It accepts what RFC 8259 accepts, up to 128 levels deep, and checks everything but UTF-8, which its callers check
 //! once for a whole text. It never allocates. To read values, use `serde_json`.
 
+mod escape;
+mod node;
+
 use std::borrow::Cow;
+
+pub(crate) use node::{Node, Object, Path};
 
 /// A half-open range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,15 +89,20 @@ impl<'b> Text<'b> {
         self.raw.is_empty()
     }
 
-    /// The string itself; `None` for bytes that are no UTF-8 and for lone surrogates.
+    /// The string itself; `None` for bytes that are no UTF-8. A lone surrogate becomes U+FFFD.
     pub(crate) fn read(&self) -> Option<Cow<'b, str>> {
         let text = std::str::from_utf8(self.raw).ok()?;
-        if !self.escaped {
-            return Some(Cow::Borrowed(text));
-        }
-        serde_json::from_str(&format!("\"{text}\""))
-            .ok()
-            .map(Cow::Owned)
+        Some(if self.escaped {
+            Cow::Owned(escape::read_whole(text))
+        } else {
+            Cow::Borrowed(text)
+        })
+    }
+
+    /// The string as part of a longer one: a high surrogate at its end waits in `held` for the low one that may begin
+    /// the next part.
+    pub(crate) fn read_part(&self, held: &mut Option<u16>) -> Option<String> {
+        Some(escape::read(std::str::from_utf8(self.raw).ok()?, held))
     }
 }
 
