@@ -1,6 +1,8 @@
 //! The API's description. `openapi.json` beside `Cargo.toml` is its golden copy, from which the UI's client is made.
 
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{Modify, OpenApi};
 
 use crate::api;
 
@@ -29,9 +31,48 @@ use crate::api;
         api::session::delete,
         api::session::create_link,
     ),
-    components(schemas(api::live::Lagged, api::wire::NotKept))
+    components(schemas(api::counts::Demos, api::live::Lagged, api::wire::NotKept)),
+    modifiers(&Everything, &Doors),
+    security(("cookie" = []), ("token" = []))
 )]
 struct Description;
+
+/// Says that every field is always there: null is written, never left out.
+struct Everything;
+
+impl Modify for Everything {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let Some(components) = &mut openapi.components else {
+            return;
+        };
+        for schema in components.schemas.values_mut() {
+            if let RefOr::T(Schema::Object(object)) = schema {
+                object.required = object.properties.keys().cloned().collect();
+            }
+        }
+    }
+}
+
+/// Says how one signs in.
+struct Doors;
+
+impl Modify for Doors {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme(
+            "cookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "goodgate_4000",
+                "Set by the printed link; its name ends with the port of the web UI.",
+            ))),
+        );
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The text of the state folder's file admin-token."))
+            .build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
 
 /// The description as pretty JSON, as it is served and as the golden copy holds it.
 #[must_use]

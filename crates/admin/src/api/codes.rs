@@ -93,6 +93,7 @@ pub struct CodePage {
 #[utoipa::path(
     get,
     path = "/api/v1/codes",
+    operation_id = "list_codes",
     tag = "codes",
     responses((status = 200, body = Codes), (status = "4XX", body = Problem))
 )]
@@ -106,6 +107,7 @@ pub(crate) async fn list(State(_app): State<Shared>) -> Json<Codes> {
 #[utoipa::path(
     get,
     path = "/api/v1/codes/{code}",
+    operation_id = "get_code",
     tag = "codes",
     params(("code" = String, Path, description = "The code", example = "bad_gateway")),
     responses((status = 200, body = CodePage), (status = "4XX", body = Problem))

@@ -109,6 +109,7 @@ pub struct DemoCounts {
 #[utoipa::path(
     get,
     path = "/api/v1/counts",
+    operation_id = "get_counts",
     tag = "counts",
     responses((status = 200, body = Counts), (status = "4XX", body = Problem))
 )]
@@ -238,6 +239,7 @@ const MINUTE_MS: u64 = 60_000;
 #[utoipa::path(
     get,
     path = "/api/v1/summary",
+    operation_id = "get_summary",
     tag = "counts",
     params(SummaryQuery),
     responses((status = 200, body = Summary), (status = "4XX", body = Problem), (status = "5XX", body = Problem))

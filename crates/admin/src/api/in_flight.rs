@@ -45,6 +45,7 @@ const MOST: usize = 500;
 #[utoipa::path(
     get,
     path = "/api/v1/in-flight",
+    operation_id = "list_in_flight",
     tag = "requests",
     responses((status = 200, body = InFlight), (status = "4XX", body = Problem))
 )]

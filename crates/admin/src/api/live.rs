@@ -62,6 +62,7 @@ pub struct Lagged {
 #[utoipa::path(
     get,
     path = "/api/v1/requests/live",
+    operation_id = "follow_requests",
     tag = "requests",
     params(LiveQuery),
     responses(

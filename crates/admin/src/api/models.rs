@@ -84,6 +84,7 @@ pub struct RouteView {
 #[utoipa::path(
     get,
     path = "/api/v1/models",
+    operation_id = "list_models",
     tag = "configuration",
     responses((status = 200, body = Models), (status = "4XX", body = Problem))
 )]

@@ -59,6 +59,7 @@ pub struct CredentialView {
 #[utoipa::path(
     get,
     path = "/api/v1/providers",
+    operation_id = "list_providers",
     tag = "configuration",
     responses((status = 200, body = Providers), (status = "4XX", body = Problem))
 )]

@@ -89,10 +89,10 @@ pub struct RequestDetail {
     /// The call; its attempts carry `full_evidence`.
     pub request: Request,
     /// The error body that the client got, verbatim.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
     pub error: Option<Box<RawValue>>,
     /// What the call's code means and what to do about it.
-    pub code: Option<CodeFacts>,
+    pub code_facts: Option<CodeFacts>,
     /// How the gateway decided.
     pub policy: Policy,
     /// Targets that were passed over.
@@ -161,6 +161,7 @@ pub struct Named {
 #[utoipa::path(
     get,
     path = "/api/v1/requests",
+    operation_id = "list_requests",
     tag = "requests",
     params(RequestQuery),
     responses((status = 200, body = RequestPage), (status = "4XX", body = Problem), (status = "5XX", body = Problem))
@@ -191,6 +192,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/api/v1/requests/{id}",
+    operation_id = "get_request",
     tag = "requests",
     params(("id" = String, Path, description = "The request id", example = "req_01K9ZQ7V3M8T2ABCDEFGHJKMNP")),
     responses((status = 200, body = RequestDetail), (status = "4XX", body = Problem), (status = "5XX", body = Problem))
@@ -219,7 +221,7 @@ pub(crate) async fn get(
     Ok(Json(RequestDetail {
         request: Request::from(&kept),
         error: raw(call.error_json.as_deref()),
-        code: call.code.as_deref().and_then(CodeFacts::find),
+        code_facts: call.code.as_deref().and_then(CodeFacts::find),
         policy: Policy::from(details),
         not_tried: details
             .not_tried

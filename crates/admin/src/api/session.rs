@@ -33,6 +33,7 @@ pub struct Link {
 #[utoipa::path(
     get,
     path = "/api/v1/session",
+    operation_id = "get_session",
     tag = "session",
     responses((status = 200, body = SessionView), (status = "4XX", body = Problem))
 )]
@@ -53,6 +54,7 @@ pub(crate) async fn get(Extension(visitor): Extension<Visitor>) -> Json<SessionV
 #[utoipa::path(
     delete,
     path = "/api/v1/session",
+    operation_id = "end_session",
     tag = "session",
     responses((status = 204), (status = "4XX", body = Problem))
 )]
@@ -72,6 +74,7 @@ pub(crate) async fn delete(
 #[utoipa::path(
     post,
     path = "/api/v1/session/links",
+    operation_id = "create_link",
     tag = "session",
     responses((status = 201, body = Link), (status = "4XX", body = Problem))
 )]

@@ -40,6 +40,7 @@ pub struct Snippet {
 #[utoipa::path(
     get,
     path = "/api/v1/snippets",
+    operation_id = "get_snippets",
     tag = "status",
     responses((status = 200, body = Snippets), (status = "4XX", body = Problem), (status = "5XX", body = Problem))
 )]

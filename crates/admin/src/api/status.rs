@@ -54,6 +54,7 @@ pub struct StorageStatus {
 #[utoipa::path(
     get,
     path = "/api/v1/status",
+    operation_id = "get_status",
     tag = "status",
     responses((status = 200, body = Status), (status = "4XX", body = Problem))
 )]

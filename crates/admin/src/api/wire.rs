@@ -222,7 +222,7 @@ pub struct Attempt {
     /// When each phase ended.
     pub phases: Phases,
     /// All evidence; only with `GET /api/v1/requests/{id}`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
     pub full_evidence: Option<Box<RawValue>>,
 }
 
