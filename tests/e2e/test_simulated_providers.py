@@ -120,10 +120,9 @@ def test_each_sdk_raises_its_own_class_for_a_key_that_is_refused(drill):
         anthropic.Anthropic(base_url=f"{drill.url}/anthropic", api_key="invalid", max_retries=0).messages.create(
             model="claude-haiku-4-5", max_tokens=10, messages=asked
         )
+    stranger = genai.Client(api_key="invalid", http_options=genai_types.HttpOptions(base_url=f"{drill.url}/gemini"))
     with pytest.raises(genai_errors.ClientError) as caught:
-        genai.Client(
-            api_key="invalid", http_options=genai_types.HttpOptions(base_url=f"{drill.url}/gemini")
-        ).models.generate_content(model="gemini-2.5-flash", contents="hi")
+        stranger.models.generate_content(model="gemini-2.5-flash", contents="hi")
     assert caught.value.code == 400, "Gemini answers a bad key with 400, not 401"
     with pytest.raises(Exception, match="401|[Uu]nauthorized"):
         Mistral(api_key="invalid", server_url=f"{drill.url}/mistral").chat.complete(
