@@ -24,7 +24,7 @@ pub fn scrub(body: &[u8], content_type: Option<&str>) -> (Option<String>, Option
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if is_page(text, content_type) {
         return (
-            found_phrases(text).map(|found| clip(&found, LONGEST_EXCERPT)),
+            found_phrases(&entities(text)).map(|found| clip(&found, LONGEST_EXCERPT)),
             title(text),
         );
     }

@@ -6,6 +6,7 @@ use crate::cause::Code;
 use crate::evidence::{AnswerHead, CertificateFault, ContentFault, Evidence, Fault, Phase};
 use crate::excerpt::{clip, machine_word, mask};
 use crate::rules::edge::has_type;
+use crate::rules::pool::is_early_refusal;
 use crate::serial::escape;
 
 /// The most bytes of the caller's line.
@@ -18,6 +19,10 @@ pub(crate) fn short(_code: Code, evidence: &Evidence) -> String {
         Some(Fault::Content(fault)) => {
             parts.push(content(fault));
             parts.extend(answer(evidence));
+        }
+        Some(_) if is_early_refusal(evidence) => {
+            parts.extend(answer(evidence));
+            parts.push("before the request was sent whole".to_owned());
         }
         Some(fault) => parts.push(happened(fault, evidence)),
         None => parts.extend(answer(evidence)),
@@ -111,13 +116,13 @@ fn happened(fault: &Fault, evidence: &Evidence) -> String {
         Fault::WriteTimeout => format!(
             "{} bytes sent, then no progress{}",
             evidence.bytes.sent,
-            within(evidence)
+            within(evidence).replace(" in ", " for ")
         ),
         Fault::HeaderTimeout => format!("no complete head of an answer{}", within(evidence)),
         Fault::FirstTokenTimeout => format!("no content event{}", within(evidence)),
         Fault::IdleTimeout => format!(
             "{received} bytes received, then silence{}",
-            within(evidence)
+            within(evidence).replace(" in ", " for ")
         ),
         Fault::Deadline => format!(
             "deadline reached{} in phase {}",
@@ -237,14 +242,18 @@ fn content(fault: &ContentFault) -> String {
 }
 
 fn certificate(fault: &CertificateFault) -> String {
-    let days = |seconds: i64| (seconds / 86_400).max(0);
+    let days = |seconds: i64| match (seconds / 86_400).max(0) {
+        0 => "less than a day".to_owned(),
+        1 => "a day".to_owned(),
+        days => format!("{days} days"),
+    };
     match fault {
         CertificateFault::Expired {
             not_after: Some(end),
             now,
         } => {
             format!(
-                "the certificate expired {} days ago by our clock",
+                "the certificate expired {} ago by our clock",
                 days(now.saturating_sub(*end))
             )
         }
@@ -254,7 +263,7 @@ fn certificate(fault: &CertificateFault) -> String {
             now,
         } => {
             format!(
-                "the certificate is valid in {} days by our clock",
+                "the certificate is valid only in {} by our clock",
                 days(start.saturating_sub(*now))
             )
         }

@@ -7,7 +7,7 @@ mod connect;
 pub(crate) mod edge;
 mod framing;
 mod gateway;
-mod pool;
+pub(crate) mod pool;
 mod provider;
 mod status;
 mod stream;

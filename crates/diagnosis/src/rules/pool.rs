@@ -25,7 +25,7 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
 /// then reset it. Its status is the answer; the reset is only how such an answer ends.
 ///
 /// Source: RFC 9112, section 9.6.
-fn is_early_refusal(evidence: &Evidence) -> bool {
+pub(crate) fn is_early_refusal(evidence: &Evidence) -> bool {
     evidence.times.sent.is_none()
         && evidence.status().is_some_and(|status| status >= 400)
         && matches!(

@@ -347,7 +347,7 @@ const PAGES: [(u16, &str, &str, &str, Code); 23] = [
     (504, "envoy", TEXT, "upstream request timeout", Code::UpstreamGatewayTimeout),
     (503, "", HTML, "<html><title>Scheduled Maintenance</title></html>", Code::ScheduledMaintenance),
     (502, "", HTML, "<html><title>Down for maintenance</title></html>", Code::ScheduledMaintenance),
-    (503, "", HTML, "<html><p>We'll be back soon. Scheduled downtime.</p></html>", Code::ScheduledMaintenance),
+    (503, "", HTML, "<html><p>We&#39;ll be back soon. Scheduled downtime.</p></html>", Code::ScheduledMaintenance),
     (503, "", TEXT, "Temporarily offline for upgrades", Code::ScheduledMaintenance),
     (500, "", JSON, r#"{"error":{"message":"job maintenance"}}"#, Code::InternalError),
     (429, "cloudflare", TEXT, "error code: 1015", Code::RateLimited),
