@@ -102,3 +102,75 @@ pub fn rest(hint: Duration, random: f64) -> Duration {
     let hint = hint.min(LONGEST_COOLDOWN);
     (hint + share(hint / 10, random)).min(LONGEST_COOLDOWN)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use types::{Clock, ManualClock};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_rest_ends_by_itself_and_is_the_same_for_all_calls() {
+        let clock = ManualClock::default();
+        let state = TargetState::new(clock.now());
+        assert_eq!(state.admits(clock.now()), Admission::Yes);
+        state.cooldown_for(SECOND * 20, clock.now(), 0.0);
+        let until = clock.now() + SECOND * 20;
+        assert_eq!(state.admits(clock.now()), Admission::CooldownUntil(until));
+        clock.advance(SECOND * 20 - Duration::from_nanos(1));
+        assert_eq!(state.admits(clock.now()), Admission::CooldownUntil(until));
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(state.admits(clock.now()), Admission::Yes);
+    }
+
+    #[test]
+    fn a_shorter_hint_does_not_end_a_longer_rest() {
+        let clock = ManualClock::default();
+        let state = TargetState::new(clock.now());
+        state.cooldown_for(SECOND * 20, clock.now(), 0.0);
+        state.cooldown_for(SECOND, clock.now(), 1.0);
+        assert_eq!(
+            state.admits(clock.now()),
+            Admission::CooldownUntil(clock.now() + SECOND * 20)
+        );
+    }
+
+    #[test]
+    fn lessons_are_counted_but_for_those_that_say_nothing() {
+        let clock = ManualClock::default();
+        let state = TargetState::new(clock.now());
+        for lesson in [
+            Lesson::Answered,
+            Lesson::Failed,
+            Lesson::Overloaded,
+            Lesson::Misconfigured,
+            Lesson::Nothing,
+        ] {
+            state.learned(lesson, clock.now());
+        }
+        assert_eq!(state.counts(), (1, 3));
+    }
+
+    proptest! {
+        #[test]
+        fn a_rest_is_the_hint_and_at_most_a_tenth_more_and_at_most_an_hour(
+            hint in any::<Duration>(), random in any::<f64>(),
+        ) {
+            let rest = rest(hint, random);
+            let hint = hint.min(LONGEST_COOLDOWN);
+            prop_assert!(rest >= hint && rest <= LONGEST_COOLDOWN && rest <= hint + hint / 10);
+        }
+
+        #[test]
+        fn moments_long_past_or_far_ahead_do_not_panic(before in 0_u64..1 << 40, ahead in 0_u64..1 << 40) {
+            let clock = ManualClock::default();
+            clock.advance(Duration::from_secs(before >> 20));
+            let state = TargetState::new(clock.now());
+            state.cooldown(clock.now() + Duration::from_millis(ahead));
+            let _admission = state.admits(clock.now());
+        }
+    }
+}

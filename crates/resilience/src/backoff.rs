@@ -53,3 +53,50 @@ pub(crate) fn share(whole: Duration, random: f64) -> Duration {
         .unwrap_or(whole)
         .min(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn the_most_that_a_repeat_waits_doubles_up_to_the_maximum() {
+        let backoff = Backoff::default();
+        let most: Vec<Duration> = (1..=8)
+            .map(|repeat| backoff.same_target(repeat, None, 1.0))
+            .collect();
+        assert_eq!(most, [200, 400, 800, 1600, 3200, 5000, 5000, 5000].map(MS));
+        assert_eq!(backoff.same_target(3, None, 0.0), Duration::ZERO);
+        assert_eq!(backoff.same_target(0, None, 1.0), MS(200));
+        assert_eq!(backoff.same_target(u32::MAX, None, 1.0), MS(5000));
+    }
+
+    #[test]
+    fn a_hint_is_never_undercut() {
+        let backoff = Backoff::default();
+        assert_eq!(backoff.same_target(1, Some(MS(2500)), 0.5), MS(2500));
+        assert_eq!(backoff.same_target(1, Some(MS(50)), 1.0), MS(200));
+    }
+
+    #[test]
+    fn another_target_is_tried_almost_at_once() {
+        assert_eq!(Backoff::other_target(0.0), Duration::ZERO);
+        assert_eq!(Backoff::other_target(1.0), MS(50));
+    }
+
+    proptest! {
+        #[test]
+        fn waits_stay_within_their_bounds_whatever_the_dice(
+            repeat in any::<u32>(), hint in prop::option::of(any::<Duration>()), random in any::<f64>(),
+            (initial, max) in any::<(Duration, Duration)>(),
+        ) {
+            let wait = Backoff { initial, max }.same_target(repeat, hint, random);
+            let hint = hint.unwrap_or_default();
+            prop_assert!(wait >= hint && wait <= max.max(hint));
+            prop_assert!(Backoff::other_target(random) <= OTHER_TARGET_MOST);
+        }
+    }
+}

@@ -120,3 +120,6 @@ impl RetryBudget {
             .as_secs()
     }
 }
+
+#[cfg(test)]
+mod tests;
