@@ -98,3 +98,121 @@ impl RateLimit {
 fn nanos_since(start: Instant, now: Instant) -> u64 {
     u64::try_from(now.saturating_duration_since(start).as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use types::{Clock, ManualClock};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_full_bucket_holds_a_minutes_worth() {
+        let clock = ManualClock::default();
+        let limit = RateLimit::new(60);
+        for left in (0..60).rev() {
+            let taken = limit.take(clock.now()).expect("a token");
+            assert_eq!((taken.limit, taken.remaining), (60, left));
+        }
+        assert_eq!(
+            limit.take(clock.now()),
+            Err(Exceeded {
+                limit: 60,
+                resets_in: SECOND
+            })
+        );
+    }
+
+    #[test]
+    fn tokens_flow_in_evenly() {
+        let clock = ManualClock::default();
+        let limit = RateLimit::new(60);
+        while limit.take(clock.now()).is_ok() {}
+        clock.advance(SECOND / 4);
+        assert_eq!(
+            limit.take(clock.now()).map_err(|refused| refused.resets_in),
+            Err(SECOND * 3 / 4)
+        );
+        clock.advance(SECOND * 3 / 4);
+        let taken = limit.take(clock.now()).expect("the next token");
+        assert_eq!((taken.remaining, taken.resets_in), (0, SECOND * 60));
+        assert!(limit.take(clock.now()).is_err());
+        clock.advance(SECOND * 600);
+        assert_eq!(limit.take(clock.now()).map(|taken| taken.remaining), Ok(59));
+    }
+
+    #[test]
+    fn waiting_as_long_as_told_is_enough() {
+        let clock = ManualClock::default();
+        let limit = RateLimit::new(7);
+        for _ in 0..100 {
+            if let Err(refused) = limit.take(clock.now()) {
+                clock.advance(refused.resets_in);
+                assert!(limit.take(clock.now()).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_of_nothing_refuses_everything() {
+        let refused = RateLimit::new(0).take(ManualClock::default().now());
+        assert_eq!(
+            refused,
+            Err(Exceeded {
+                limit: 0,
+                resets_in: SECOND * 60
+            })
+        );
+    }
+
+    #[test]
+    fn threads_together_get_no_more_than_the_bucket_holds() {
+        let now = ManualClock::default().now();
+        let limit = RateLimit::new(100);
+        let taken = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..200).filter(|_| limit.take(now).is_ok()).count()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .sum::<usize>()
+        });
+        assert_eq!(taken, 100);
+    }
+
+    proptest! {
+        #[test]
+        fn no_span_of_time_admits_more_than_a_bucket_and_what_flows_in(
+            rpm in 0_u32..400, gaps in prop::collection::vec(0_u64..3_000, 1..300),
+        ) {
+            let clock = ManualClock::default();
+            let limit = RateLimit::new(rpm);
+            let mut admitted: Vec<Instant> = Vec::new();
+            for gap in gaps {
+                clock.advance(Duration::from_millis(gap));
+                if limit.take(clock.now()).is_ok() {
+                    admitted.push(clock.now());
+                }
+            }
+            for (index, start) in admitted.iter().enumerate() {
+                for (count, end) in (1_u32..).zip(admitted.iter().skip(index)) {
+                    let flowed = f64::from(rpm) * end.duration_since(*start).as_secs_f64() / 60.0;
+                    prop_assert!(f64::from(count) <= f64::from(rpm) + flowed + 1e-6);
+                }
+            }
+        }
+
+        #[test]
+        fn any_limit_and_any_time_is_taken_without_overflow(rpm in any::<u32>(), ahead in 0_u64..1 << 34) {
+            let clock = ManualClock::default();
+            let limit = RateLimit::new(rpm);
+            let _first = limit.take(clock.now());
+            clock.advance(Duration::from_secs(ahead >> 4));
+            let taken = limit.take(clock.now());
+            prop_assert_eq!(taken.is_ok(), rpm > 0);
+        }
+    }
+}
