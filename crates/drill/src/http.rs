@@ -99,7 +99,6 @@ impl Head {
     }
 
     /// A member of the query, not decoded.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the styles that follow"))]
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').find_map(|pair| {

@@ -26,7 +26,6 @@ impl Json {
     }
 
     /// JSON text as it is, or a string of it when it is no JSON.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the styles that follow"))]
     pub(crate) fn raw(text: &str) -> Self {
         match serde_json::from_str::<serde::de::IgnoredAny>(text) {
             Ok(_) => Self::Raw(text.to_owned()),

@@ -18,6 +18,8 @@ pub struct Reply {
     pub tool_calls: Vec<ToolCall>,
     /// Why it ends.
     pub finish: Finish,
+    /// The stop sequence that ended it.
+    pub stop_sequence: Option<String>,
     /// What it used; estimated from the texts when it is left out.
     pub usage: Option<Usage>,
     /// The model that is named in the answer; the one that was asked for when it is left out.

@@ -80,9 +80,11 @@ impl Ask {
                 .collect();
             format!("{DEMO_TEXT} {}", said.join("; "))
         };
+        let mut stop_sequence = None;
         for stop in self.stops.iter().filter(|stop| !stop.is_empty()) {
             if let Some(at) = text.find(stop.as_str()) {
                 text.truncate(at);
+                stop_sequence = Some(stop.clone());
             }
         }
         let mut finish = Finish::Stop;
@@ -90,10 +92,12 @@ impl Ask {
             let bytes = usize::try_from(most.saturating_mul(4)).unwrap_or(usize::MAX);
             text.truncate(text.floor_char_boundary(bytes));
             finish = Finish::Length;
+            stop_sequence = None;
         }
         Reply {
             text,
             finish,
+            stop_sequence,
             ..self.reasoned()
         }
     }

@@ -13,9 +13,14 @@ use crate::http::Head;
 use crate::json::{Json, object};
 use crate::reply::Reply;
 
+pub(crate) mod openai;
+
+pub(crate) mod anthropic;
+pub(crate) mod gemini;
+pub(crate) mod mistral;
+
 pub(crate) mod ask;
 pub(crate) mod embeddings;
-pub(crate) mod openai;
 pub(crate) mod schema;
 
 /// Whose dialect is spoken.
@@ -91,7 +96,19 @@ pub(crate) struct Exchange<'a> {
 /// What is asked of a model's server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
+    /// Chat completions, of OpenAI's form.
     Chat,
+    /// Messages, of Anthropic's form.
+    Messages,
+    /// Gemini's `generateContent`, of a model.
+    Generate(String),
+    /// Gemini's `streamGenerateContent`, of a model.
+    Stream(String),
+    /// Gemini's `embedContent`, of a model.
+    Embed(String),
+    /// Gemini's `batchEmbedContents`, of a model.
+    EmbedBatch(String),
+    CountTokens,
     Embeddings,
     Models,
     Model(String),
@@ -109,14 +126,15 @@ pub(crate) struct Route {
 pub(crate) fn route(served: Style, path: &str, head: &Head) -> Option<Route> {
     let (style, rest) = style_of(served, path, head)?;
     let endpoint = match style {
-        Style::OpenAi | Style::Mistral => chat_endpoint(rest),
-        Style::Anthropic | Style::Gemini | Style::All => return None,
+        Style::Anthropic => anthropic_endpoint(rest),
+        Style::Gemini => gemini_endpoint(rest),
+        Style::OpenAi | Style::Mistral | Style::All => chat_endpoint(rest),
     };
     Some(Route { style, endpoint })
 }
 
 /// The style that a path selects, and the path below the prefix.
-fn style_of<'a>(served: Style, path: &'a str, _head: &Head) -> Option<(Style, &'a str)> {
+fn style_of<'a>(served: Style, path: &'a str, head: &Head) -> Option<(Style, &'a str)> {
     for style in [
         Style::OpenAi,
         Style::Anthropic,
@@ -130,9 +148,21 @@ fn style_of<'a>(served: Style, path: &'a str, _head: &Head) -> Option<(Style, &'
             return Some((style, rest));
         }
     }
+    // The Anthropic SDKs tell themselves by a header on the path that they share.
+    let versioned = head.header("anthropic-version").is_some();
     match served {
+        Style::All if path.starts_with("/v1/messages") => Some((Style::Anthropic, path)),
+        Style::All if path.starts_with("/v1/models") && versioned => Some((Style::Anthropic, path)),
+        Style::All if path.starts_with("/v1beta/") => Some((Style::Gemini, path)),
         Style::All if path.starts_with("/v1/") => Some((Style::OpenAi, path)),
         Style::All => None,
+        // The plain resources are there in every style.
+        _ if ["/json", "/flaky", "/health"]
+            .iter()
+            .any(|p| path.starts_with(p)) =>
+        {
+            None
+        }
         style => Some((style, path)),
     }
 }
@@ -142,22 +172,89 @@ fn chat_endpoint(path: &str) -> Endpoint {
         "/v1/chat/completions" | "/chat/completions" => Endpoint::Chat,
         "/v1/embeddings" | "/embeddings" => Endpoint::Embeddings,
         "/v1/models" | "/models" => Endpoint::Models,
-        _ => match path.strip_prefix("/v1/models/") {
-            Some(model) if !model.is_empty() => Endpoint::Model(model.to_owned()),
-            _ => Endpoint::Unknown,
-        },
+        _ => below_models(path.strip_prefix("/v1").unwrap_or(path)),
     }
 }
 
-/// The model that a request names.
-pub(crate) fn model_of(_route: Option<&Route>, body: &Bytes) -> Option<String> {
+fn anthropic_endpoint(path: &str) -> Endpoint {
+    match path {
+        "/v1/messages" => Endpoint::Messages,
+        "/v1/messages/count_tokens" => Endpoint::CountTokens,
+        "/v1/models" => Endpoint::Models,
+        _ => below_models(path.strip_prefix("/v1").unwrap_or_default()),
+    }
+}
+
+fn below_models(path: &str) -> Endpoint {
+    match path.strip_prefix("/models/") {
+        Some(model) if !model.is_empty() => Endpoint::Model(decoded(model)),
+        _ => Endpoint::Unknown,
+    }
+}
+
+fn gemini_endpoint(path: &str) -> Endpoint {
+    let rest = ["/v1beta", "/v1"]
+        .iter()
+        .find_map(|version| path.strip_prefix(version));
+    let rest = rest.unwrap_or_default();
+    if rest == "/models" {
+        return Endpoint::Models;
+    }
+    // The verb comes after the last colon: names may have colons themselves.
+    let below = decoded(rest.strip_prefix("/models/").unwrap_or_default());
+    match below.rsplit_once(':') {
+        Some((model, "generateContent")) => Endpoint::Generate(model.to_owned()),
+        Some((model, "streamGenerateContent")) => Endpoint::Stream(model.to_owned()),
+        Some((_, "countTokens")) => Endpoint::CountTokens,
+        Some((model, "embedContent")) => Endpoint::Embed(model.to_owned()),
+        Some((model, "batchEmbedContents")) => Endpoint::EmbedBatch(model.to_owned()),
+        _ if below.is_empty() => Endpoint::Unknown,
+        _ => Endpoint::Model(below),
+    }
+}
+
+/// A segment of a path with its percent signs decoded, once.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|d| std::str::from_utf8(d).ok());
+        let value = digits
+            .filter(|_| *byte == b'%')
+            .and_then(|d| u8::from_str_radix(d, 16).ok());
+        bytes.push(value.unwrap_or(*byte));
+        rest = if value.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The model that a request names: in its path (Gemini) or in its body.
+pub(crate) fn model_of(route: Option<&Route>, body: &Bytes) -> Option<String> {
+    if let Some(
+        Endpoint::Generate(model)
+        | Endpoint::Stream(model)
+        | Endpoint::Embed(model)
+        | Endpoint::EmbedBatch(model),
+    ) = route.map(|route| &route.endpoint)
+    {
+        return Some(model.clone());
+    }
     let value: Value = serde_json::from_slice(body).ok()?;
     Some(value.get("model")?.as_str()?.to_owned())
 }
 
 /// Answers a request to a model's server.
 pub(crate) fn answer(route: &Route, exchange: &Exchange<'_>) -> Answer {
-    let answer = openai::answer(&route.endpoint, exchange);
+    let answer = match route.style {
+        Style::OpenAi | Style::All => openai::answer(&route.endpoint, exchange),
+        Style::Anthropic => anthropic::answer(&route.endpoint, exchange),
+        Style::Gemini => gemini::answer(&route.endpoint, exchange),
+        Style::Mistral => mistral::answer(&route.endpoint, exchange),
+    };
     answer.with(DEMO_HEADER.0, DEMO_HEADER.1)
 }
 
@@ -191,5 +288,71 @@ pub(crate) fn model_list(created: u64) -> Json {
 pub(crate) fn model_entry(id: &str, created: u64) -> Json {
     object! {
         "id" => id, "object" => "model", "created" => created, "owned_by" => "goodgate-demo",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(served: Style, path: &str, headers: &[(&str, &str)]) -> Option<(Style, Endpoint)> {
+        let headers = headers
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        let (method, target) = ("POST".to_owned(), path.to_owned());
+        let head = Head {
+            method,
+            target,
+            minor_version: 1,
+            headers,
+        };
+        route(served, path, &head).map(|route| (route.style, route.endpoint))
+    }
+
+    #[test]
+    fn paths_select_style_and_endpoint() {
+        let version = [("anthropic-version", "2023-06-01")];
+        let all = |path: &str| routed(Style::All, path, &[]);
+        assert_eq!(
+            all("/v1/chat/completions"),
+            Some((Style::OpenAi, Endpoint::Chat))
+        );
+        assert_eq!(
+            all("/mistral/v1/chat/completions"),
+            Some((Style::Mistral, Endpoint::Chat))
+        );
+        assert_eq!(
+            all("/v1/messages"),
+            Some((Style::Anthropic, Endpoint::Messages))
+        );
+        assert_eq!(all("/v1/models"), Some((Style::OpenAi, Endpoint::Models)));
+        let models = routed(Style::All, "/v1/models", &version);
+        assert_eq!(models, Some((Style::Anthropic, Endpoint::Models)));
+        let stream = Endpoint::Stream("tuned:x%".to_owned());
+        let path = "/v1beta/models/tuned%3Ax%25:streamGenerateContent";
+        assert_eq!(all(path), Some((Style::Gemini, stream)));
+        assert_eq!(all("/json/x"), None);
+        assert_eq!(routed(Style::Mistral, "/json/x", &[]), None);
+        let chat = routed(Style::Mistral, "/v1/chat/completions", &[]);
+        assert_eq!(chat, Some((Style::Mistral, Endpoint::Chat)));
+    }
+
+    #[test]
+    fn every_specification_reads() {
+        for (spec, requests) in [
+            (&*openai::SPEC, &["chat", "embeddings"][..]),
+            (&*mistral::SPEC, &["chat", "embeddings"]),
+            (&*anthropic::SPEC, &["messages", "count"]),
+            (
+                &*gemini::SPEC,
+                &["generate", "count", "embed", "embed-batch"],
+            ),
+        ] {
+            for request in requests {
+                let found = spec.check(request, &Value::from(7));
+                assert!(!found.is_empty(), "{request}: a number is no request");
+            }
+        }
     }
 }

@@ -49,6 +49,7 @@ pub(crate) enum What {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spec {
     document: Value,
+    protobuf: bool,
 }
 
 impl Spec {
@@ -56,7 +57,26 @@ impl Spec {
     pub(crate) fn new(text: &str) -> Self {
         Self {
             document: serde_json::from_str(text).unwrap_or_default(),
+            protobuf: false,
         }
+    }
+
+    /// As protobuf reads JSON: `null` is absent, names may be written `like_this`.
+    pub(crate) fn reading_protobuf(self) -> Self {
+        Self {
+            protobuf: true,
+            ..self
+        }
+    }
+
+    fn property<'a>(&self, schema: &'a Value, name: &str) -> Option<&'a Value> {
+        let properties = schema.get("properties")?;
+        let other = || {
+            self.protobuf
+                .then(|| properties.get(camel_case(name)))
+                .flatten()
+        };
+        properties.get(name).or_else(other)
     }
 
     /// The schema of a request.
@@ -161,11 +181,13 @@ impl Spec {
                 at.pop();
             }
         }
-        let properties = schema.get("properties");
         let others = schema.get("additionalProperties");
         for (name, member) in members {
+            if self.protobuf && member.is_null() {
+                continue;
+            }
             at.push(Place::Name(name.clone()));
-            match properties.and_then(|p| p.get(name)) {
+            match self.property(schema, name) {
                 Some(schema) => self.visit(schema, member, at, found),
                 None if others == Some(&Value::Bool(false)) => {
                     found.push(Violation {
@@ -377,6 +399,18 @@ fn wrong_size(schema: &Value, value: &Value) -> Vec<What> {
     found
 }
 
+/// `like_this` as `likeThis`.
+pub(crate) fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut characters = word.chars();
+        camel.extend(characters.next().map(|c| c.to_ascii_uppercase()));
+        camel.push_str(characters.as_str());
+    }
+    camel
+}
+
 /// A path as OpenAI writes it: `messages[0].content`.
 pub(crate) fn bracketed(path: &[Place]) -> String {
     let mut text = String::new();
@@ -398,7 +432,6 @@ pub(crate) fn bracketed(path: &[Place]) -> String {
 }
 
 /// A path as Anthropic writes it: `messages.0.content`.
-#[expect(dead_code, reason = "for the styles that follow")]
 pub(crate) fn dotted(path: &[Place]) -> String {
     let places: Vec<String> = path
         .iter()

@@ -223,7 +223,7 @@ fn chat(exchange: &Exchange<'_>) -> Result<Answer, Refusal> {
 }
 
 /// What a valid request asks for.
-fn read(body: &Value) -> Ask {
+pub(crate) fn read(body: &Value) -> Ask {
     let messages = list_member(body, "messages");
     let user = messages
         .iter()

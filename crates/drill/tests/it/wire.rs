@@ -1,12 +1,9 @@
-#![cfg(test)]
-//! The drill over real sockets, asked by a client that knows nothing but bytes.
-
-mod raw;
+//! Demo models, paths, streams, the log, and where connections end.
 
 use std::time::Duration;
 
+use crate::raw::{self, chat, get, post, start};
 use drill::{Drill, Options, Reply, Script};
-use raw::{chat, get, post, start};
 
 #[test]
 fn a_chat_is_answered_whole_and_streamed() {

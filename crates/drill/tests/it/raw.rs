@@ -1,5 +1,6 @@
 //! A client that writes and reads bytes, and forgives nothing it does not have to.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -104,13 +105,15 @@ impl Client {
             head.push_str("authorization: Bearer sk-test\r\n");
         }
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").expect("memory");
         }
         if method != "GET" && method != "HEAD" && !named("content-length") {
-            head += &format!(
+            write!(
+                head,
                 "content-type: application/json\r\ncontent-length: {}\r\n",
                 body.len()
-            );
+            )
+            .expect("memory");
         }
         let bytes = [head.as_bytes(), b"\r\n", body.as_bytes()].concat();
         // The other side may refuse to take it all: what it answered is read all the same.

@@ -1,0 +1,6 @@
+#![cfg(test)]
+//! The drill over real sockets, asked by a client that knows nothing but bytes.
+
+mod raw;
+mod styles;
+mod wire;
