@@ -1,0 +1,92 @@
+//! May this caller call now: draining, calls a minute, calls at a time.
+
+use std::time::Duration;
+
+use diagnosis::Code;
+use limits::concurrency::Slot;
+
+use crate::gate::Gate;
+use crate::intake::Head;
+use crate::keyring::Caller;
+use crate::refusal::{LimitReached, Refusal};
+
+/// A caller's place among the calls that run; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    _slot: Option<Slot>,
+}
+
+/// Gives the call a place, or says when to come again.
+///
+/// # Errors
+/// The gateway is shutting down; the key's rate or concurrency is used up.
+pub fn admit(gate: &Gate, caller: &Caller, head: &Head) -> Result<Place, Refusal> {
+    if gate.is_draining() {
+        let message = "The gateway is shutting down.";
+        let refusal = Refusal::new(Code::ShuttingDown, message).after(Duration::from_secs(1));
+        return Err(with_retries(refusal, head));
+    }
+    if let Some(Err(exceeded)) = caller
+        .rate
+        .as_ref()
+        .map(|rate| rate.take(gate.shared.clock.now()))
+    {
+        let limit = reached(
+            caller,
+            "rpm",
+            u64::from(exceeded.limit),
+            Some(exceeded.resets_in),
+        );
+        let message = format!(
+            "The key '{}' has used its {} calls a minute.",
+            caller.key, exceeded.limit
+        );
+        return Err(with_retries(limited(message, limit), head));
+    }
+    let slot = match caller
+        .concurrency
+        .as_ref()
+        .map(|limit| (limit, limit.take()))
+    {
+        None => None,
+        Some((_, Some(slot))) => Some(slot),
+        Some((limit, None)) => {
+            let most = u64::from(limit.limit());
+            let message = format!(
+                "The key '{}' has {most} calls running, the most it may.",
+                caller.key
+            );
+            let limit = reached(caller, "concurrency", most, None);
+            return Err(with_retries(limited(message, limit), head));
+        }
+    };
+    Ok(Place { _slot: slot })
+}
+
+fn reached(
+    caller: &Caller,
+    kind: &'static str,
+    limit: u64,
+    resets_in: Option<Duration>,
+) -> LimitReached {
+    LimitReached {
+        scope: "key",
+        name: caller.key.to_string(),
+        kind,
+        limit,
+        used: limit,
+        resets_in,
+    }
+}
+
+fn limited(message: String, limit: LimitReached) -> Refusal {
+    let after = limit.resets_in.unwrap_or(Duration::from_secs(1));
+    let mut refusal = Refusal::new(Code::GatewayRateLimited, message).after(after);
+    refusal.limit = Some(limit);
+    refusal
+}
+
+fn with_retries(mut refusal: Refusal, head: &Head) -> Refusal {
+    refusal.client_retries = head.client_retries;
+    refusal
+}

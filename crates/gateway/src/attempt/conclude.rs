@@ -1,0 +1,165 @@
+//! From a call's failed attempts to the one refusal that the client gets.
+
+use std::time::{Duration, Instant};
+
+use diagnosis::advice::{self, AttemptSummary, Situation};
+use diagnosis::{Code, Group, Origin, Phase, Verdict};
+use http::StatusCode;
+
+use super::course::Step;
+use crate::intake::Call;
+use crate::journal::{Attempt, Journal, StopReason};
+use crate::refusal::{Refusal, Verbatim};
+use crate::routing::Plan;
+
+/// Everything that could be tried failed.
+pub(super) fn exhausted(
+    plan: &Plan,
+    call: &Call,
+    stop: Step,
+    journal: &Journal,
+    verbatim: Option<Verbatim>,
+) -> Refusal {
+    let reason = match stop {
+        Step::Stop { reason, .. } => reason,
+        Step::Try { .. } => StopReason::NoOtherTarget,
+    };
+    let attempts: Vec<&Attempt> = journal.attempts().collect();
+    let summaries: Vec<_> = attempts
+        .iter()
+        .filter_map(|attempt| summary(attempt))
+        .collect();
+    let Some(deciding) = deciding(&attempts, reason) else {
+        return Refusal::new(
+            Code::NoTargetAvailable,
+            format!("'{}' has no target that takes calls.", plan.asked),
+        );
+    };
+    let (attempt, verdict) = deciding;
+    let code = decided_code(attempt, verdict, plan);
+    if verdict.code.facts().group == Group::Client {
+        return clients_own(attempt, verdict, reason, verbatim, call);
+    }
+    let retry_after = hint(&attempts);
+    let id = journal.id.write();
+    let most = usize::try_from(plan.resilience.max_attempts).unwrap_or(usize::MAX);
+    let message = advice::client_message(&plan.asked, &summaries, retry_after, id.as_str(), most);
+    let mut refusal = Refusal::new(code, message);
+    refusal.origin = if code == verdict.code {
+        verdict.origin
+    } else {
+        code.facts().origin
+    };
+    refusal.retry_after = retry_after;
+    refusal.stop_reason = Some(reason);
+    refusal.client_retries = call.terms().client_retries;
+    refusal.fix = advice::fixes(
+        code,
+        &Situation {
+            alias: &plan.asked,
+            retry_after,
+            targets: plan.legs.len(),
+            place: plan.declared_at.as_deref(),
+        },
+    );
+    refusal.reason_phrase = Some(advice::reason_phrase(&summaries, id.as_str()));
+    refusal
+}
+
+fn summary(attempt: &Attempt) -> Option<AttemptSummary<'_>> {
+    let verdict = attempt.verdict.as_ref()?;
+    Some(AttemptSummary {
+        target: &attempt.target,
+        verdict,
+        status: attempt.status,
+    })
+}
+
+/// The attempt whose verdict is the call's: the last on the preferred target; a fault of the caller's own decides wherever it shows.
+fn deciding<'a>(
+    attempts: &[&'a Attempt],
+    reason: StopReason,
+) -> Option<(&'a Attempt, &'a Verdict)> {
+    let judged = |attempt: &'a Attempt| Some((attempt, attempt.verdict.as_ref()?));
+    let last = attempts.last().and_then(|attempt| judged(attempt))?;
+    if reason == StopReason::NotRetryable && last.1.code.facts().group == Group::Client {
+        return Some(last);
+    }
+    let preferred = &attempts.first()?.target;
+    attempts
+        .iter()
+        .rev()
+        .find(|attempt| attempt.target == *preferred)
+        .and_then(|attempt| judged(attempt))
+}
+
+/// Where the deadline struck an attempt that had used most of the time in one phase, that phase's timer is the cause.
+fn decided_code(attempt: &Attempt, verdict: &Verdict, plan: &Plan) -> Code {
+    let _ = plan;
+    if verdict.code != Code::DeadlineExceeded || attempt.took < attempt.at.mul_f64(4.0) {
+        return verdict.code;
+    }
+    match attempt.evidence.phase {
+        Phase::Dns => Code::DnsFailure,
+        Phase::Connect => Code::ConnectionTimeout,
+        Phase::Tls => Code::TlsHandshakeTimeout,
+        Phase::Send => Code::ConnectionWriteTimeout,
+        Phase::Headers => Code::ResponseHeaderTimeout,
+        Phase::Stream if attempt.evidence.times.first_token.is_none() => Code::FirstTokenTimeout,
+        Phase::Body | Phase::Stream => verdict.code,
+    }
+}
+
+/// The request itself is wrong: the upstream's own words, where the client speaks its dialect.
+fn clients_own(
+    attempt: &Attempt,
+    verdict: &Verdict,
+    reason: StopReason,
+    verbatim: Option<Verbatim>,
+    call: &Call,
+) -> Refusal {
+    let signal = attempt.evidence.signal.as_ref();
+    let said = signal.and_then(|signal| signal.message.clone());
+    let message = said.unwrap_or_else(|| {
+        format!(
+            "{} refused the request: {}.",
+            attempt.target, verdict.evidence_line
+        )
+    });
+    let mut refusal = Refusal::new(verdict.code, message);
+    refusal.origin = Origin::Client;
+    refusal.stop_reason = Some(reason);
+    refusal.param = signal.and_then(|signal| signal.param.clone());
+    refusal.client_retries = call.terms().client_retries;
+    // OpenAI's SDKs know 400 for what other providers call 422.
+    refusal.verbatim = verbatim.map(|mut verbatim| {
+        if verbatim.status == StatusCode::UNPROCESSABLE_ENTITY && matches!(call, Call::Model(_)) {
+            verbatim.status = StatusCode::BAD_REQUEST;
+        }
+        verbatim
+    });
+    refusal
+}
+
+/// The shortest wait that any target asked for.
+fn hint(attempts: &[&Attempt]) -> Option<Duration> {
+    attempts
+        .iter()
+        .filter_map(|attempt| attempt.evidence.hint())
+        .filter(|hint| !hint.is_zero())
+        .min()
+}
+
+/// All targets rest, longer than a call may wait.
+pub(super) fn nothing_open(plan: &Plan, call: &Call, until: Instant, now: Instant) -> Refusal {
+    let after = until.saturating_duration_since(now);
+    let message = format!(
+        "Every target of '{}' asked to be left alone for now; the first takes calls again in {:.0} s.",
+        plan.asked,
+        after.as_secs_f64().ceil()
+    );
+    let mut refusal = Refusal::new(Code::NoTargetAvailable, message).after(after);
+    refusal.client_retries = call.terms().client_retries;
+    refusal.declared_at.clone_from(&plan.declared_at);
+    refusal
+}

@@ -1,0 +1,471 @@
+//! Where a call goes next: which target and credential, after what wait, or why nowhere.
+//!
+//! Pure but for the shared states it asks (cooldowns, retry budgets): given a failure it names the next step.
+
+use std::time::{Duration, Instant};
+
+use diagnosis::{Code, Group, Other, Phase, Processed, Safe, Same};
+use resilience::admit::{Admission, Lesson};
+use resilience::backoff::Backoff;
+use resilience::registry::Registry;
+
+use super::once::Failure;
+use crate::intake::Call;
+use crate::journal::{Next, StopReason};
+use crate::routing::{Leg, Plan};
+
+/// An attempt is not started when less than this is left. Source: the design's `min_attempt_time`; a model's first
+/// token rarely comes sooner.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
+
+/// The longest hint that is waited out; a longer one is handed to the client.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Tries at one target while another one is left.
+const TRIES_BESIDE_OTHERS: u32 = 2;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Try there, after a wait.
+    Try {
+        leg: usize,
+        credential: usize,
+        wait: Duration,
+        next: Next,
+    },
+    /// Stop.
+    Stop { reason: StopReason, next: Next },
+}
+
+/// The state of one target within one call.
+#[derive(Debug, Default)]
+struct LegState {
+    tries: u32,
+    excluded: bool,
+    refused_credentials: Vec<usize>,
+}
+
+/// The course of one call over its plan.
+#[derive(Debug)]
+pub(super) struct Course<'a> {
+    registry: &'a Registry,
+    plan: &'a Plan,
+    may_repeat: bool,
+    earns: bool,
+    legs: Vec<LegState>,
+    visited: Vec<&'a str>,
+    attempts: u32,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(registry: &'a Registry, plan: &'a Plan, call: &Call) -> Self {
+        let (may_repeat, terms) = match call {
+            Call::Model(call) => (true, &call.terms),
+            Call::Http(call) => {
+                let keyed = call.terms.idempotency_key.is_some();
+                (keyed || call.route.may_repeat(&call.method), &call.terms)
+            }
+        };
+        Self {
+            registry,
+            plan,
+            may_repeat,
+            earns: terms.client_retries == 0,
+            legs: plan.legs.iter().map(|_| LegState::default()).collect(),
+            visited: Vec::with_capacity(plan.legs.len()),
+            attempts: 0,
+        }
+    }
+
+    /// Attempts so far.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether no attempt can follow the next one, whatever comes of it.
+    pub(super) fn is_last(&self) -> bool {
+        self.attempts >= self.plan.resilience.max_attempts
+    }
+
+    /// Whether another target could still be tried after the given one.
+    pub(super) fn has_other(&self, leg: usize, now: Instant) -> bool {
+        self.other_leg(leg, now, None).is_some()
+    }
+
+    /// Where to begin: the first target that takes calls, or the one that will soonest.
+    pub(super) fn begin(&self, now: Instant) -> Result<Step, Instant> {
+        let open = (0..self.plan.legs.len()).find_map(|leg| {
+            let credential = self.credential(leg, now)?;
+            self.is_open(leg, now).then_some((leg, credential))
+        });
+        if let Some((leg, credential)) = open {
+            return Ok(Step::Try {
+                leg,
+                credential,
+                wait: Duration::ZERO,
+                next: Next::NextTarget,
+            });
+        }
+        let soonest = (0..self.plan.legs.len())
+            .filter_map(|leg| Some((self.opens_at(leg, now)?, leg)))
+            .min();
+        let Some((at, leg)) = soonest else {
+            return Err(now);
+        };
+        let wait = at.saturating_duration_since(now);
+        let patience = LONGEST_WAIT.min(self.plan.deadline.left(now) / 2);
+        if wait > patience {
+            return Err(at);
+        }
+        Ok(Step::Try {
+            leg,
+            credential: self.credential(leg, at).unwrap_or(0),
+            wait,
+            next: Next::NextTarget,
+        })
+    }
+
+    /// Notes that an attempt starts; a call's first visit of a provider earns that provider a fifth of a repeat.
+    pub(super) fn started(&mut self, leg: usize, now: Instant) {
+        self.attempts += 1;
+        if let Some(state) = self.legs.get_mut(leg) {
+            state.tries += 1;
+        }
+        let Some(leg) = self.plan.legs.get(leg) else {
+            return;
+        };
+        let provider = leg.provider_label();
+        if self.visited.contains(&provider) {
+            return;
+        }
+        self.visited.push(provider);
+        if self.earns {
+            self.registry
+                .provider(provider, self.plan.resilience.retry_budget)
+                .budget
+                .deposit(now);
+        }
+    }
+
+    /// What follows a failure.
+    pub(super) fn after(
+        &mut self,
+        leg: usize,
+        credential: usize,
+        failure: &Failure,
+        now: Instant,
+    ) -> Step {
+        self.teach(leg, credential, failure, now);
+        let facts = failure.verdict.code.facts();
+        let hint = failure
+            .evidence
+            .hint()
+            .filter(|_| self.plan.resilience.respect_retry_after);
+        if failure.verdict.code == Code::DeadlineExceeded || self.plan.deadline.has_passed(now) {
+            return Step::Stop {
+                reason: StopReason::Deadline,
+                next: Next::Deadline,
+            };
+        }
+        if !self.may_send_again(failure) || self.plan.resilience.excepts(failure.verdict.code) {
+            return Step::Stop {
+                reason: StopReason::NotRetryable,
+                next: Next::FailFast,
+            };
+        }
+        if self.attempts >= self.plan.resilience.max_attempts {
+            return Step::Stop {
+                reason: StopReason::AttemptsExhausted,
+                next: Next::Exhausted,
+            };
+        }
+        if facts.same == Same::No
+            && let Some(state) = self.legs.get_mut(leg)
+        {
+            state.refused_credentials.push(credential);
+            state.excluded = facts.other != Other::Key;
+        }
+        let other = self.other_leg(leg, now, Some(failure));
+        let mut options = Vec::with_capacity(3);
+        options.extend(self.next_key(leg, credential, failure, now));
+        let same = self.same_target(leg, credential, failure, hint, other.is_some(), now);
+        let another = other.map(|leg| Step::Try {
+            leg,
+            credential: self.credential(leg, now).unwrap_or(0),
+            wait: Backoff::other_target(fastrand::f64()),
+            next: Next::NextTarget,
+        });
+        if moves_on_at_once(failure) {
+            options.extend(another);
+            options.extend(same);
+        } else {
+            options.extend(same);
+            options.extend(another);
+        }
+        self.first_affordable(options, now)
+    }
+
+    /// The first option that the retry budget and the deadline allow.
+    fn first_affordable(&self, options: Vec<Step>, now: Instant) -> Step {
+        let mut reason = StopReason::NoOtherTarget;
+        for option in options {
+            let Step::Try { leg, wait, .. } = option else {
+                continue;
+            };
+            if self.plan.deadline.left(now) < wait + MIN_ATTEMPT_TIME {
+                reason = StopReason::Deadline;
+                continue;
+            }
+            if self.is_paid(leg, now) {
+                return option;
+            }
+            reason = StopReason::BudgetExhausted;
+        }
+        let next = if reason == StopReason::Deadline {
+            Next::Deadline
+        } else {
+            Next::Exhausted
+        };
+        Step::Stop { reason, next }
+    }
+
+    /// The first visit of a call to a provider is free; a repeat there takes a token.
+    fn is_paid(&self, leg: usize, now: Instant) -> bool {
+        let Some(leg) = self.plan.legs.get(leg) else {
+            return false;
+        };
+        let provider = leg.provider_label();
+        !self.visited.contains(&provider)
+            || self
+                .registry
+                .provider(provider, self.plan.resilience.retry_budget)
+                .budget
+                .withdraw(now)
+    }
+
+    fn may_send_again(&self, failure: &Failure) -> bool {
+        let facts = failure.verdict.code.facts();
+        if failure.verdict.code == Code::ContextLengthExceeded {
+            return true; // Never as it is, but a target with a larger window may take it.
+        }
+        match facts.safe {
+            Safe::Always => true,
+            Safe::Never => false,
+            Safe::Llm | Safe::Pre => self.may_repeat || failure.verdict.processed == Processed::No,
+        }
+    }
+
+    fn next_key(
+        &self,
+        leg: usize,
+        credential: usize,
+        failure: &Failure,
+        now: Instant,
+    ) -> Option<Step> {
+        if failure.verdict.code.facts().other != Other::Key {
+            return None;
+        }
+        let other = self
+            .credential(leg, now)
+            .filter(|other| *other != credential)?;
+        let wait = Backoff::other_target(fastrand::f64());
+        Some(Step::Try {
+            leg,
+            credential: other,
+            wait,
+            next: Next::NextKey,
+        })
+    }
+
+    fn same_target(
+        &self,
+        leg: usize,
+        credential: usize,
+        failure: &Failure,
+        hint: Option<Duration>,
+        has_other: bool,
+        now: Instant,
+    ) -> Option<Step> {
+        let facts = failure.verdict.code.facts();
+        let tries = self.legs.get(leg)?.tries;
+        if facts.same == Same::No || (has_other && tries >= TRIES_BESIDE_OTHERS) {
+            return None;
+        }
+        if facts.same == Same::Fresh && tries >= TRIES_BESIDE_OTHERS {
+            return None;
+        }
+        let longest = LONGEST_WAIT.min(self.plan.deadline.left(now) / 2);
+        if hint.is_some_and(|hint| hint > longest || (has_other && !hint.is_zero())) {
+            return None;
+        }
+        let wait = self
+            .plan
+            .resilience
+            .backoff
+            .same_target(tries, hint, fastrand::f64());
+        Some(Step::Try {
+            leg,
+            credential,
+            wait,
+            next: Next::RetrySame,
+        })
+    }
+
+    /// Another target that takes calls, by the order of the plan.
+    fn other_leg(&self, from: usize, now: Instant, failure: Option<&Failure>) -> Option<usize> {
+        if failure.is_some_and(|failure| self.stays(failure)) {
+            return None;
+        }
+        let tried = self.legs.iter().filter(|state| state.tries > 0).count();
+        let most = usize::try_from(self.plan.resilience.max_targets).unwrap_or(usize::MAX);
+        let usable = |leg: &usize| {
+            let Some(state) = self.legs.get(*leg) else {
+                return false;
+            };
+            *leg != from
+                && !state.excluded
+                && state.tries < TRIES_BESIDE_OTHERS
+                && (state.tries > 0 || tried < most)
+                && self.is_open(*leg, now)
+                && self.credential(*leg, now).is_some()
+                && failure.is_none_or(|failure| self.suits(*leg, from, failure))
+        };
+        let count = self.plan.legs.len();
+        // What stands behind the failed target first, then what was passed over before it.
+        (from + 1..count).chain(0..from).find(usable)
+    }
+
+    /// Whether the class of the failure keeps a call from other targets.
+    fn stays(&self, failure: &Failure) -> bool {
+        failure.verdict.code != Code::ContextLengthExceeded
+            && failure.verdict.code.facts().other == Other::No
+    }
+
+    /// A prompt that was too long for one model goes only to one with a larger window, or an unknown one.
+    fn suits(&self, leg: usize, from: usize, failure: &Failure) -> bool {
+        if failure.verdict.code != Code::ContextLengthExceeded {
+            return true;
+        }
+        let window = |leg: usize| match self.plan.legs.get(leg) {
+            Some(Leg::Model { target, .. }) => target.context,
+            _ => None,
+        };
+        match (window(leg), window(from)) {
+            (Some(there), Some(here)) => there > here,
+            _ => true,
+        }
+    }
+
+    fn is_open(&self, leg: usize, now: Instant) -> bool {
+        let Some(leg) = self.plan.legs.get(leg) else {
+            return false;
+        };
+        self.registry.target_if_known(leg.label()).admits(now) == Admission::Yes
+    }
+
+    /// When a target that rests takes calls again.
+    fn opens_at(&self, leg: usize, now: Instant) -> Option<Instant> {
+        let of = |admission| match admission {
+            Admission::Yes => now,
+            Admission::CooldownUntil(until) => until,
+        };
+        let target = of(self
+            .registry
+            .target_if_known(self.plan.legs.get(leg)?.label())
+            .admits(now));
+        let credentials = (0..self.credential_count(leg))
+            .map(|index| {
+                of(self
+                    .registry
+                    .credential(&self.credential_name(leg, index))
+                    .admits(now))
+            })
+            .min()?;
+        Some(target.max(credentials))
+    }
+
+    /// The first credential that was not refused in this call and takes calls.
+    fn credential(&self, leg: usize, now: Instant) -> Option<usize> {
+        let state = self.legs.get(leg)?;
+        (0..self.credential_count(leg)).find(|index| {
+            !state.refused_credentials.contains(index)
+                && self
+                    .registry
+                    .credential(&self.credential_name(leg, *index))
+                    .admits(now)
+                    == Admission::Yes
+        })
+    }
+
+    fn credential_count(&self, leg: usize) -> usize {
+        match self.plan.legs.get(leg) {
+            Some(Leg::Model { ready, .. }) => ready.header_blocks.len(),
+            Some(Leg::Http { .. }) => 1,
+            None => 0,
+        }
+    }
+
+    fn credential_name(&self, leg: usize, credential: usize) -> std::borrow::Cow<'_, str> {
+        match self.plan.legs.get(leg) {
+            Some(Leg::Model { ready, .. }) => ready
+                .credential_names
+                .get(credential)
+                .map_or("", String::as_str)
+                .into(),
+            Some(Leg::Http { label, .. }) => (&**label).into(),
+            None => "".into(),
+        }
+    }
+
+    /// What a failure teaches about the target and the credential, for all calls that follow.
+    fn teach(&self, leg: usize, credential: usize, failure: &Failure, now: Instant) {
+        if failure.evidence.timer_from_caller {
+            return; // A caller's tiny timeout says nothing about the target.
+        }
+        let facts = failure.verdict.code.facts();
+        let lesson = match facts.group {
+            Group::Client | Group::Policy | Group::Gateway => Lesson::Nothing,
+            Group::Overload => Lesson::Overloaded,
+            Group::Configuration => Lesson::Misconfigured,
+            Group::Network | Group::Timeout | Group::Maintenance | Group::Upstream => {
+                Lesson::Failed
+            }
+        };
+        let Some(plan_leg) = self.plan.legs.get(leg) else {
+            return;
+        };
+        let target = self.registry.target_if_known(plan_leg.label());
+        target.learned(lesson, now);
+        let hint = failure
+            .evidence
+            .hint()
+            .filter(|_| self.plan.resilience.respect_retry_after);
+        let Some(hint) = hint.filter(|hint| !hint.is_zero()) else {
+            return;
+        };
+        if facts.other == Other::Key && facts.group == Group::Overload {
+            let name = self.credential_name(leg, credential);
+            self.registry
+                .credential(&name)
+                .cooldown_for(hint, now, fastrand::f64());
+        } else if matches!(facts.group, Group::Overload | Group::Maintenance) {
+            self.registry
+                .target(plan_leg.label())
+                .cooldown_for(hint, now, fastrand::f64());
+        }
+    }
+}
+
+/// Whether another target is better than the same one at once: nothing was sent, or what is overloaded stays so.
+fn moves_on_at_once(failure: &Failure) -> bool {
+    let unsent = matches!(
+        failure.evidence.phase,
+        Phase::Dns | Phase::Connect | Phase::Tls
+    );
+    let overloaded = matches!(
+        failure.verdict.code.facts().group,
+        Group::Overload | Group::Maintenance
+    );
+    unsent || overloaded
+}

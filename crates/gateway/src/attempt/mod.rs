@@ -1,0 +1,136 @@
+//! From a plan to an answer: [`first_success`] is the loop over targets, [`once`] one try at one of them.
+
+mod conclude;
+
+mod course;
+
+mod first_success;
+
+mod once;
+
+pub mod translate_or_pass;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use provider::catalog::Price;
+use types::{Deadline, TokenUsage};
+
+use crate::admission::Place;
+
+pub use first_success::first_success;
+pub(crate) use once::stream_fault;
+pub use translate_or_pass::Flow;
+
+/// A call that is being answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// The caller's place, given back when the answer has ended.
+    pub place: Place,
+    /// The answer.
+    pub answer: Answer,
+}
+
+impl Answered {
+    /// Answered by the gateway itself.
+    #[must_use]
+    pub fn local(place: Place, json: Bytes) -> Self {
+        Self {
+            place,
+            answer: Answer::local(json),
+        }
+    }
+
+    /// Answered by an upstream.
+    #[must_use]
+    pub fn from_upstream(place: Place, answer: Answer) -> Self {
+        Self { place, answer }
+    }
+}
+
+/// An answer, its body perhaps still on the way.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The upstream's headers that go on.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+    /// What the model's tokens cost, where known.
+    pub price: Option<Price>,
+    /// Whether a script inside the gateway answered.
+    pub demo: bool,
+    /// Whether the caller asked for the trail.
+    pub trail: bool,
+    /// The gateway itself answered: no attempt was made.
+    pub local: bool,
+}
+
+impl Answer {
+    fn local(json: Bytes) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static("application/json"),
+        );
+        Self {
+            status: StatusCode::OK,
+            headers,
+            body: AnswerBody::Whole {
+                bytes: json,
+                usage: TokenUsage::default(),
+            },
+            price: None,
+            demo: false,
+            trail: false,
+            local: true,
+        }
+    }
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum AnswerBody {
+    /// Whole, and seen to be sound.
+    Whole {
+        /// The bytes for the client.
+        bytes: Bytes,
+        /// What it used.
+        usage: TokenUsage,
+    },
+    /// An LLM's stream whose first content is there.
+    Stream(Box<LiveStream>),
+    /// A plain answer, relayed as it comes.
+    Raw(Box<RawBody>),
+}
+
+/// A stream in relay.
+#[derive(Debug)]
+pub struct LiveStream {
+    /// What the upstream sends becomes what the client gets.
+    pub flow: Flow,
+    /// The upstream's body; none once it has ended.
+    pub body: Option<upstream::Body>,
+    /// What was held until the first content.
+    pub held: VecDeque<Bytes>,
+    /// The longest silence.
+    pub idle: Duration,
+    /// The call's end.
+    pub deadline: Deadline,
+    /// Who sends.
+    pub kind: &'static provider::Kind,
+}
+
+/// A plain body in relay.
+#[derive(Debug)]
+pub struct RawBody {
+    /// The upstream's body.
+    pub body: upstream::Body,
+    /// The longest silence.
+    pub idle: Duration,
+    /// The call's end.
+    pub deadline: Deadline,
+}

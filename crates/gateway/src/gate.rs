@@ -1,0 +1,64 @@
+//! Everything one worker answers calls with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use resilience::registry::Registry;
+use types::Clock;
+
+use crate::bytes::ByteBudget;
+use crate::journal::Recorder;
+use crate::keyring::Keyring;
+use crate::policy::Policy;
+use crate::serve::admin_door::AdminDoor;
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The policy in force.
+    pub policy: ArcSwap<Policy>,
+    /// Who may call.
+    pub keyring: Keyring,
+    /// The sum of all buffers.
+    pub bytes: Arc<ByteBudget>,
+    /// What is remembered of providers, credentials and targets.
+    pub registry: Registry,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the gateway is shutting down.
+    pub draining: AtomicBool,
+    /// Where requests for the web UI and the admin API go; none where it has a listener of its own.
+    pub admin: Option<AdminDoor>,
+}
+
+/// Everything one worker answers calls with. A step gets the part that it uses.
+#[derive(Debug)]
+pub struct Gate {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// This worker's client and pool.
+    pub client: upstream::Client,
+    /// Where this worker's calls are recorded.
+    pub recorder: Recorder,
+}
+
+impl Gate {
+    /// The policy in force at this moment; hold it for the whole of a call.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Policy> {
+        self.shared.policy.load_full()
+    }
+
+    /// The same, for a look that does not outlive a step.
+    #[must_use]
+    pub fn policy(&self) -> Guard<Arc<Policy>> {
+        self.shared.policy.load()
+    }
+
+    /// Whether new calls are refused because the gateway is shutting down.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+}

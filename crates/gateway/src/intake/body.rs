@@ -1,0 +1,285 @@
+//! The body: read whole, within the limits of size, time and memory, into a [`Call`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use diagnosis::Code;
+use http::HeaderMap;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use types::Deadline;
+
+use super::{Call, Head, HeadLane, HttpCall, ModelCall, Terms, Wishes};
+use crate::bytes::{ByteBudget, HeldBytes};
+use crate::journal::{Event, Journal};
+use crate::keyring::Caller;
+use crate::policy::Policy;
+use crate::refusal::Refusal;
+
+/// The longest silence of a client in the middle of its body. Source: nginx's `client_body_timeout`, 60 s; halved,
+/// since a body that is held takes from the byte budget.
+const BODY_SILENCE: Duration = Duration::from_secs(30);
+
+/// Reads the body of a call whose caller is known.
+///
+/// # Errors
+/// Too large, too slow, no memory left, or not what the lane takes.
+///
+/// # Cancel safety
+/// Dropping it gives back what was taken of the byte budget.
+pub async fn body(
+    budget: &Arc<ByteBudget>,
+    policy: &Policy,
+    caller: &Caller,
+    head: Head,
+    journal: &mut Journal,
+) -> Result<Call, Refusal> {
+    let Head {
+        lane,
+        method,
+        path,
+        query,
+        headers,
+        body,
+        peer: _,
+        patience,
+        client_retries,
+        hold,
+    } = head;
+    let mut held = budget.open(&caller.bytes);
+    let raw = read(body, policy.snapshot.server.max_body, &mut held).await?;
+    let terms = Terms {
+        held,
+        patience,
+        client_deadline: patience
+            .whole
+            .map(|whole| Deadline::after(journal.started(), whole)),
+        client_retries,
+        idempotency_key: headers.get("idempotency-key").cloned(),
+        trace: headers.get("traceparent").cloned(),
+        wishes: wishes(caller, &headers)?,
+        hold,
+    };
+    match lane {
+        HeadLane::Http(route) => {
+            let model: Arc<str> = Arc::clone(&route.name);
+            journal.add(Event::Wanted {
+                model,
+                stream: false,
+            });
+            let headers = forwarded(headers);
+            Ok(Call::Http(HttpCall {
+                route,
+                method,
+                path,
+                query,
+                headers,
+                raw,
+                terms,
+            }))
+        }
+        HeadLane::Chat(dialect) => {
+            let call = model_call(dialect, raw, terms)?;
+            journal.add(Event::Wanted {
+                model: Arc::clone(&call.model),
+                stream: call.stream,
+            });
+            Ok(Call::Model(call))
+        }
+        HeadLane::Models(_) => Err(Refusal::new(
+            Code::GatewayInternalError,
+            "A listing has no body to read.",
+        )),
+    }
+}
+
+fn model_call(dialect: dialect::Dialect, raw: Bytes, terms: Terms) -> Result<ModelCall, Refusal> {
+    let scan = dialect::splice::scan(&raw)
+        .map_err(|error| Refusal::invalid(error.param(), error.to_string()))?;
+    let model = match scan.model(&raw) {
+        Some(model) if !model.is_empty() => Arc::from(&*model),
+        Some(_) => {
+            return Err(Refusal::invalid(
+                Some("model"),
+                "'model' is empty: name a model.",
+            ));
+        }
+        None => {
+            return Err(Refusal::invalid(
+                Some("model"),
+                "The request has no 'model': name a model.",
+            ));
+        }
+    };
+    let (stream, reasoning) = (scan.stream, scan.asks_reasoning);
+    Ok(ModelCall {
+        dialect,
+        raw,
+        scan,
+        model,
+        stream,
+        reasoning,
+        terms,
+    })
+}
+
+/// Reads a body whole.
+async fn read(mut body: Incoming, limit: u64, held: &mut HeldBytes) -> Result<Bytes, Refusal> {
+    let declared = body.size_hint().exact();
+    if declared.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    take(held, declared.unwrap_or(0))?;
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    let mut length: u64 = 0;
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        length = length.saturating_add(chunk.len() as u64);
+        if length > limit {
+            return Err(too_large(limit));
+        }
+        if length > held.amount() {
+            take(held, length - held.amount())?;
+        }
+        match first.take() {
+            // Most bodies arrive in one piece and are never copied.
+            None if rest.is_empty() => first = Some(chunk),
+            None => rest.extend_from_slice(&chunk),
+            Some(before) => {
+                rest.reserve(
+                    usize::try_from(declared.unwrap_or(0))
+                        .unwrap_or(0)
+                        .min(1 << 20),
+                );
+                rest.extend_from_slice(&before);
+                rest.extend_from_slice(&chunk);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| rest.freeze()))
+}
+
+async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+    loop {
+        let frame = match tokio::time::timeout(BODY_SILENCE, body.frame()).await {
+            Err(_elapsed) => {
+                let message = format!(
+                    "The body stopped arriving for {} s.",
+                    BODY_SILENCE.as_secs()
+                );
+                return Err(Refusal::new(Code::ClientTimeout, message));
+            }
+            Ok(None) => return Ok(None),
+            Ok(Some(frame)) => frame,
+        };
+        match frame.map(http_body::Frame::into_data) {
+            Ok(Ok(data)) if !data.is_empty() => return Ok(Some(data)),
+            Ok(_) => {} // An empty chunk, or trailers, which nothing here reads.
+            Err(error) => {
+                let message = format!("The body could not be read: {error}.");
+                return Err(Refusal::invalid(None, message));
+            }
+        }
+    }
+}
+
+fn take(held: &mut HeldBytes, more: u64) -> Result<(), Refusal> {
+    if held.grow(more) {
+        return Ok(());
+    }
+    let message = "The gateway has no memory left for this body at the moment.";
+    Err(Refusal::new(Code::ResourceExhausted, message).after(Duration::from_secs(1)))
+}
+
+fn too_large(limit: u64) -> Refusal {
+    let message =
+        format!("The body is larger than {limit} bytes, the most that server.max_body allows.");
+    Refusal::new(Code::RequestTooLarge, message)
+}
+
+/// The `x-goodgate-*` wishes; one that the key may not use is refused by name, never ignored.
+fn wishes(caller: &Caller, headers: &HeaderMap) -> Result<Wishes, Refusal> {
+    let mut wishes = Wishes::default();
+    for (name, value) in headers {
+        let name = name.as_str();
+        if !name.starts_with("x-goodgate-") {
+            continue;
+        }
+        if !caller.headers.allow(name) {
+            let message = format!("The key '{}' may not use the header {name}.", caller.key);
+            return Err(
+                Refusal::new(Code::ModelNotAllowed, message).with_fix(format!(
+                    "Drop the header, or list it in keys.{}.allow_headers.",
+                    caller.key
+                )),
+            );
+        }
+        let text = value.to_str().unwrap_or_default().trim();
+        match name {
+            "x-goodgate-max-attempts" => match text.parse() {
+                Ok(count @ 1..=10) => wishes.max_attempts = Some(count),
+                _ => return Err(bad_wish(name, "a whole number from 1 to 10")),
+            },
+            "x-goodgate-hold" => match text {
+                "whole" => wishes.hold_whole = true,
+                "first_content" => {}
+                _ => return Err(bad_wish(name, "whole or first_content")),
+            },
+            "x-goodgate-include" => match text {
+                "trail" => wishes.trail = true,
+                _ => return Err(bad_wish(name, "trail")),
+            },
+            "x-goodgate-tags" => {}
+            _ => {
+                return Err(Refusal::invalid(
+                    Some(name),
+                    format!("There is no header {name} here."),
+                ));
+            }
+        }
+    }
+    Ok(wishes)
+}
+
+fn bad_wish(name: &str, wanted: &str) -> Refusal {
+    Refusal::invalid(Some(name), format!("The header {name} takes {wanted}."))
+}
+
+/// The headers of a plain call that go on: not those of this hop; the key was taken out when it was read.
+fn forwarded(mut headers: HeaderMap) -> HeaderMap {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [
+        CONNECTION,
+        CONTENT_LENGTH,
+        EXPECT,
+        HOST,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    for name in [
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "x-request-id",
+    ] {
+        headers.remove(name);
+    }
+    headers
+}

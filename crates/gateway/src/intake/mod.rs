@@ -1,0 +1,183 @@
+//! From an HTTP request to a call: first the head (which lane, which dialect), much later the body.
+
+mod body;
+
+mod head;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::Route;
+use dialect::Dialect;
+use dialect::splice::Scan;
+use http::{HeaderMap, Method, Request};
+use hyper::body::Incoming;
+use types::Deadline;
+
+use crate::bytes::HeldBytes;
+use crate::journal::ClientFacts;
+use crate::relay::hold::HoldNotice;
+
+pub use body::body;
+pub use head::{head, wants_openai_errors};
+
+/// A request as it came off the socket, nothing of its body read.
+#[derive(Debug)]
+pub struct Inbound {
+    /// The request.
+    pub request: Request<Incoming>,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// How the steps tell the door that the head may go out before the answer is there.
+    pub hold: HoldNotice,
+}
+
+/// What a head says.
+#[derive(Debug)]
+pub struct Head {
+    /// What is asked for.
+    pub lane: HeadLane,
+    /// The method.
+    pub method: Method,
+    /// The path as sent.
+    pub path: String,
+    /// The query as sent, without its `?`.
+    pub query: Option<String>,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The body, unread.
+    pub body: Incoming,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The time that the client is willing to wait.
+    pub patience: Patience,
+    /// What the client says of itself.
+    pub client_retries: u32,
+    /// See [`Inbound::hold`].
+    pub hold: HoldNotice,
+}
+
+/// How long a client waits, as far as it says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// For the whole answer: `x-request-timeout-ms`, `grpc-timeout`.
+    pub whole: Option<Duration>,
+    /// Between two bytes of it: `x-stainless-timeout`, `x-stainless-read-timeout`.
+    pub between_bytes: Option<Duration>,
+}
+
+/// What a head asks for.
+#[derive(Clone, Debug)]
+pub enum HeadLane {
+    /// A chat completion.
+    Chat(Dialect),
+    /// The list of models, or one of them.
+    Models(Option<String>),
+    /// A plain HTTP call on a route.
+    Http(Arc<Route>),
+}
+
+/// A call, read whole.
+#[derive(Debug)]
+pub enum Call {
+    /// An LLM call.
+    Model(ModelCall),
+    /// A plain HTTP call.
+    Http(HttpCall),
+}
+
+/// An LLM call.
+#[derive(Debug)]
+pub struct ModelCall {
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// The body as sent.
+    pub raw: Bytes,
+    /// Where its top-level keys are.
+    pub scan: Scan,
+    /// The model as named by the caller.
+    pub model: Arc<str>,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// Whether reasoning is asked for: the model may think long before its first token.
+    pub reasoning: bool,
+    /// What both lanes have.
+    pub terms: Terms,
+}
+
+/// A plain HTTP call.
+#[derive(Debug)]
+pub struct HttpCall {
+    /// Its route.
+    pub route: Arc<Route>,
+    /// The method.
+    pub method: Method,
+    /// The path as sent.
+    pub path: String,
+    /// The query as sent.
+    pub query: Option<String>,
+    /// The headers that go on: no hop-by-hop ones, no key of ours.
+    pub headers: HeaderMap,
+    /// The body.
+    pub raw: Bytes,
+    /// What both lanes have.
+    pub terms: Terms,
+}
+
+/// What holds for a call whatever its lane.
+#[derive(Debug)]
+pub struct Terms {
+    /// The body's bytes out of the budget; given back when no attempt can follow.
+    pub held: HeldBytes,
+    /// When the client arrived.
+    pub patience: Patience,
+    /// The whole call's end by the client's wish; the policy's comes with the plan.
+    pub client_deadline: Option<Deadline>,
+    /// Which of the client's own attempts this is.
+    pub client_retries: u32,
+    /// The client's `idempotency-key`.
+    pub idempotency_key: Option<http::HeaderValue>,
+    /// `traceparent` and its kin, passed on.
+    pub trace: Option<http::HeaderValue>,
+    /// Limits wished for by `x-goodgate-*` headers that the key may use.
+    pub wishes: Wishes,
+    /// See [`Inbound::hold`].
+    pub hold: HoldNotice,
+}
+
+/// What a caller may ask for by header, where its key allows it.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// `x-goodgate-max-attempts`.
+    pub max_attempts: Option<u32>,
+    /// `x-goodgate-hold: whole`.
+    pub hold_whole: bool,
+    /// `x-goodgate-include: trail`.
+    pub trail: bool,
+}
+
+impl Call {
+    /// What holds whatever the lane.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        match self {
+            Self::Model(call) => &call.terms,
+            Self::Http(call) => &call.terms,
+        }
+    }
+}
+
+/// Reads what a client says of itself.
+fn client_facts(headers: &HeaderMap) -> ClientFacts {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let owned = |value: &str| value.chars().take(128).collect::<String>();
+    ClientFacts {
+        request_id: text("x-request-id")
+            .or_else(|| text("x-client-request-id"))
+            .map(owned),
+        agent: text("user-agent").map(owned),
+        retry_count: text("x-stainless-retry-count").and_then(|count| count.parse().ok()),
+    }
+}

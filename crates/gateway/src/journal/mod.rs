@@ -1,0 +1,384 @@
+//! What happened to one call, as typed events in order; the access log, the stored row and the counts are all read from it.
+//!
+//! Steps only append. Nothing is concluded here but the outcome, once, when the journal is closed.
+
+pub mod access_log;
+
+pub mod in_flight;
+
+pub mod recorder;
+
+pub mod row;
+
+mod summary;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diagnosis::{Code, Evidence, Lane, Verdict};
+use types::{CallId, CredentialId, KeyId, NanoUsd, TokenUsage};
+
+pub use recorder::Recorder;
+pub use store::Outcome;
+pub use summary::Summary;
+
+use crate::refusal::Envelope;
+
+/// What was done after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It answered the call.
+    Served,
+    /// The same target again.
+    RetrySame,
+    /// Another credential of the same provider.
+    NextKey,
+    /// Another target.
+    NextTarget,
+    /// Repeating cannot help.
+    FailFast,
+    /// Nothing is left to try.
+    Exhausted,
+    /// No time is left to try.
+    Deadline,
+}
+
+impl Next {
+    /// The word, as in the error body and the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::RetrySame => "retry_same",
+            Self::NextKey => "next_key",
+            Self::NextTarget => "next_target",
+            Self::FailFast => "fail_fast",
+            Self::Exhausted => "exhausted",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+/// Why no further attempt was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The configured number was made.
+    AttemptsExhausted,
+    /// The retry budget of the provider is used up.
+    BudgetExhausted,
+    /// The time is used up.
+    Deadline,
+    /// The failure is not of the kind that a repeat can mend.
+    NotRetryable,
+    /// Content had already reached the client.
+    Committed,
+    /// The body was too large to be kept.
+    BodyNotReplayable,
+    /// No target is left.
+    NoOtherTarget,
+}
+
+impl StopReason {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::Deadline => "deadline",
+            Self::NotRetryable => "not_retryable",
+            Self::Committed => "committed",
+            Self::BodyNotReplayable => "body_not_replayable",
+            Self::NoOtherTarget => "no_other_target",
+        }
+    }
+}
+
+/// One try at one target.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub n: u32,
+    /// `provider/model`, or the upstream of a plain route.
+    pub target: Arc<str>,
+    /// The credential used.
+    pub credential: Option<CredentialId>,
+    /// When it began, since the call's start.
+    pub at: Duration,
+    /// How long it took to its verdict, or to the answer's last byte.
+    pub took: Duration,
+    /// The upstream's status.
+    pub status: Option<u16>,
+    /// What is concluded; none for an attempt that answered.
+    pub verdict: Option<Verdict>,
+    /// What the socket and the body showed.
+    pub evidence: Box<Evidence>,
+    /// What was done then.
+    pub next: Next,
+}
+
+/// What a client says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct ClientFacts {
+    /// Its own id for the call: `x-request-id` or `x-client-request-id`.
+    pub request_id: Option<String>,
+    /// `user-agent`.
+    pub agent: Option<String>,
+    /// Which of its own attempts this is, from `x-stainless-retry-count`.
+    pub retry_count: Option<u32>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// What the head told.
+    Asked {
+        /// The lane.
+        lane: Lane,
+        /// The method.
+        method: http::Method,
+        /// The path without its query.
+        path: String,
+        /// What the client says of itself.
+        client: Box<ClientFacts>,
+    },
+    /// Who calls.
+    Identified(KeyId),
+    /// What the body asks for.
+    Wanted {
+        /// The model or route as named by the caller.
+        model: Arc<str>,
+        /// Whether a stream is asked for.
+        stream: bool,
+    },
+    /// Where the call may go, in order.
+    Planned(Vec<Arc<str>>),
+    /// An attempt ended.
+    Attempted(Box<Attempt>),
+    /// A target that was not tried, and why.
+    Skipped {
+        /// Its label.
+        target: Arc<str>,
+        /// A code of failures or a word.
+        why: &'static str,
+    },
+    /// Something the upstream's format could not carry.
+    Lost {
+        /// The field.
+        field: String,
+        /// Why.
+        why: String,
+    },
+    /// The first content was handed to the client.
+    FirstContent(Duration),
+    /// The answer's head.
+    Answering {
+        /// The status the client sees.
+        status: u16,
+    },
+    /// The answer failed after content had been sent, or no answer could be given.
+    Refused {
+        /// The code the client sees.
+        code: Code,
+        /// The status the client sees, or saw before the answer broke.
+        status: u16,
+        /// Why nothing more was tried.
+        stop_reason: Option<StopReason>,
+        /// The body the client got.
+        body: bytes::Bytes,
+        /// Whether content had reached the client.
+        output_sent: bool,
+    },
+    /// What it used.
+    Used {
+        /// Tokens.
+        usage: TokenUsage,
+        /// Money; none where no price is known.
+        cost: Option<NanoUsd>,
+    },
+    /// The answer from a demo target.
+    Demo,
+    /// A repeat may have been executed twice.
+    PossibleDuplicate,
+}
+
+/// The journal of one call. Dropping it unclosed means that the client left: it is then recorded as cancelled.
+#[derive(Debug)]
+pub struct Journal {
+    /// The call's id.
+    pub id: CallId,
+    /// Where the call came from.
+    pub peer: SocketAddr,
+    /// In which form the client wants its errors.
+    pub envelope: Envelope,
+    started: Instant,
+    events: Vec<Event>,
+    under_way: Option<UnderWay>,
+    recorder: Recorder,
+    in_flight: Option<in_flight::Entry>,
+}
+
+/// The attempt that runs at the moment.
+#[derive(Debug)]
+struct UnderWay {
+    n: u32,
+    target: Arc<str>,
+    at: Duration,
+}
+
+impl Journal {
+    /// Opens the journal of a call that has just arrived.
+    #[must_use]
+    pub fn open(recorder: &Recorder, peer: SocketAddr) -> Self {
+        let started = recorder.clock.now();
+        let id = CallId::generate(recorder.clock.unix_millis());
+        let in_flight = Some(recorder.in_flight.enter(id, started));
+        Self {
+            id,
+            peer,
+            envelope: Envelope::Problem,
+            started,
+            events: Vec::with_capacity(10),
+            under_way: None,
+            recorder: recorder.clone(),
+            in_flight,
+        }
+    }
+
+    /// When the call arrived.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How long the call has taken so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.recorder
+            .clock
+            .now()
+            .saturating_duration_since(self.started)
+    }
+
+    /// Appends an event.
+    pub fn add(&mut self, event: Event) {
+        if let Some(in_flight) = &self.in_flight {
+            match &event {
+                Event::Identified(key) => in_flight.identified(key),
+                Event::Wanted { model, .. } => in_flight.wanted(model),
+                Event::FirstContent(_) => in_flight.phase(in_flight::CallPhase::Relaying),
+                _ => {}
+            }
+        }
+        self.events.push(event);
+    }
+
+    /// Notes that an attempt begins; it ends with [`Event::Attempted`], or with the client leaving.
+    pub fn attempting(&mut self, n: u32, target: &Arc<str>) {
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.attempting(n, target);
+        }
+        self.under_way = Some(UnderWay {
+            n,
+            target: Arc::clone(target),
+            at: self.elapsed(),
+        });
+    }
+
+    /// Appends the attempt that was under way.
+    pub fn attempted(&mut self, attempt: Attempt) {
+        self.under_way = None;
+        self.events.push(Event::Attempted(Box::new(attempt)));
+    }
+
+    /// All events so far.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The attempts so far.
+    pub fn attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Attempted(attempt) => Some(&**attempt),
+            _ => None,
+        })
+    }
+
+    /// The last attempt, to be completed when its answer's body has ended.
+    pub fn last_attempt_mut(&mut self) -> Option<&mut Attempt> {
+        self.events.iter_mut().rev().find_map(|event| match event {
+            Event::Attempted(attempt) => Some(&mut **attempt),
+            _ => None,
+        })
+    }
+
+    /// Closes the journal: the call is over, and everything that is kept of it is read from here.
+    pub fn close(mut self, outcome: Outcome) {
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        if self.in_flight.take().is_none() {
+            return;
+        }
+        if let Some(UnderWay { n, target, at }) = self.under_way.take() {
+            let took = self.elapsed().saturating_sub(at);
+            self.events
+                .push(Event::Attempted(Box::new(Attempt::abandoned(
+                    n, target, at, took,
+                ))));
+        }
+        let closed = Closed {
+            id: self.id,
+            peer: self.peer,
+            took: self.elapsed(),
+            events: std::mem::take(&mut self.events),
+            outcome,
+        };
+        self.recorder.record(&closed);
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.finish(Outcome::Cancelled);
+    }
+}
+
+impl Attempt {
+    /// An attempt that was given up because the client left.
+    fn abandoned(n: u32, target: Arc<str>, at: Duration, took: Duration) -> Self {
+        let evidence = Evidence {
+            fault: Some(diagnosis::Fault::ClientGone),
+            ..Evidence::default()
+        };
+        Self {
+            n,
+            target,
+            credential: None,
+            at,
+            took,
+            status: None,
+            verdict: Some(diagnosis::judge(&evidence)),
+            evidence: Box::new(evidence),
+            next: Next::FailFast,
+        }
+    }
+}
+
+/// A journal to which nothing is added any more.
+#[derive(Debug)]
+pub struct Closed {
+    /// The call's id.
+    pub id: CallId,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// From the first byte to the last.
+    pub took: Duration,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What became of it.
+    pub outcome: Outcome,
+}

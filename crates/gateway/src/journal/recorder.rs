@@ -1,0 +1,36 @@
+//! Where closed journals go: the access log, the store's write-behind and the exact counts.
+
+use std::sync::Arc;
+
+use store::WriteBehind;
+use types::Clock;
+
+use super::access_log::AccessLog;
+use super::in_flight::InFlight;
+use super::{Closed, Summary, row};
+
+/// What a worker needs to record its calls; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// This worker's running calls.
+    pub in_flight: InFlight,
+    /// The access log, where one is wanted.
+    pub access_log: Option<AccessLog>,
+    /// The store's queue; none in tests that look at answers only.
+    pub rows: Option<WriteBehind>,
+}
+
+impl Recorder {
+    /// Records a call that is over.
+    pub(super) fn record(&self, closed: &Closed) {
+        let summary = Summary::of(closed);
+        if let Some(access_log) = &self.access_log {
+            access_log.append(closed, &summary, self.clock.unix_millis());
+        }
+        if let Some(rows) = &self.rows {
+            rows.record(row::call_row(closed, &summary));
+        }
+    }
+}

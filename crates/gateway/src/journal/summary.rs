@@ -1,0 +1,120 @@
+//! One pass over a closed journal: what log and store both need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use diagnosis::{Code, Lane};
+use types::{KeyId, NanoUsd, TokenUsage};
+
+use super::{Attempt, ClientFacts, Closed, Event, StopReason};
+
+/// What a closed journal says, by reference where it can.
+#[derive(Debug, Default)]
+pub struct Summary<'a> {
+    /// The lane.
+    pub lane: Option<Lane>,
+    /// The method.
+    pub method: &'a str,
+    /// The path.
+    pub path: &'a str,
+    /// What the client says of itself.
+    pub client: Option<&'a ClientFacts>,
+    /// Who called.
+    pub key: Option<&'a KeyId>,
+    /// What was asked for.
+    pub model: Option<&'a Arc<str>>,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// Where the call could go.
+    pub plan: &'a [Arc<str>],
+    /// The attempts in order.
+    pub attempts: Vec<&'a Attempt>,
+    /// The targets that were not tried.
+    pub skipped: Vec<(&'a Arc<str>, &'static str)>,
+    /// What could not be carried.
+    pub losses: Vec<(&'a str, &'a str)>,
+    /// The status the client saw.
+    pub status: Option<u16>,
+    /// Time to the first content.
+    pub first_content: Option<Duration>,
+    /// The failure the client saw.
+    pub code: Option<Code>,
+    /// Why nothing more was tried.
+    pub stop_reason: Option<StopReason>,
+    /// The error body the client got.
+    pub body: Option<&'a Bytes>,
+    /// Whether content had reached the client when the answer broke.
+    pub output_sent: bool,
+    /// Tokens.
+    pub usage: TokenUsage,
+    /// Money.
+    pub cost: Option<NanoUsd>,
+    /// Whether a demo target answered.
+    pub demo: bool,
+}
+
+impl<'a> Summary<'a> {
+    /// Reads a closed journal.
+    #[must_use]
+    pub fn of(closed: &'a Closed) -> Self {
+        let mut summary = Self::default();
+        for event in &closed.events {
+            summary.take(event);
+        }
+        summary
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        match event {
+            Event::Asked {
+                lane,
+                method,
+                path,
+                client,
+            } => {
+                self.lane = Some(*lane);
+                self.method = method.as_str();
+                self.path = path;
+                self.client = Some(client);
+            }
+            Event::Identified(key) => self.key = Some(key),
+            Event::Wanted { model, stream } => {
+                self.model = Some(model);
+                self.stream = *stream;
+            }
+            Event::Planned(targets) => self.plan = targets,
+            Event::Attempted(attempt) => self.attempts.push(attempt),
+            Event::Skipped { target, why } => self.skipped.push((target, why)),
+            Event::Lost { field, why } => self.losses.push((field, why)),
+            Event::FirstContent(after) => self.first_content = Some(*after),
+            Event::Answering { status } => self.status = Some(*status),
+            Event::Refused {
+                code,
+                status,
+                stop_reason,
+                body,
+                output_sent,
+            } => {
+                self.code = Some(*code);
+                self.status = Some(*status);
+                self.stop_reason = *stop_reason;
+                self.body = Some(body);
+                self.output_sent = *output_sent;
+            }
+            Event::Used { usage, cost } => {
+                self.usage = *usage;
+                self.cost = *cost;
+            }
+            Event::Demo => self.demo = true,
+            Event::PossibleDuplicate => {}
+        }
+    }
+
+    /// The target that answered.
+    #[must_use]
+    pub fn served_by(&self) -> Option<&'a Arc<str>> {
+        let attempt: &'a Attempt = self.attempts.last()?;
+        (attempt.next == super::Next::Served).then_some(&attempt.target)
+    }
+}

@@ -1,0 +1,123 @@
+//! Who may call: every virtual key by the hash of its secret. No secret is kept here.
+//!
+//! Keys are no part of the snapshot: they change one by one, at any time, and a revoked key must stop at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use config::keys::KeyHash;
+use limits::concurrency::ConcurrencyLimit;
+use limits::rate::RateLimit;
+use types::KeyId;
+
+use crate::bytes::CallerBytes;
+
+/// A caller: what is known of a key.
+#[derive(Debug)]
+pub struct Caller {
+    /// The key's name.
+    pub key: KeyId,
+    /// Calls a minute; none means no limit.
+    pub rate: Option<RateLimit>,
+    /// Calls at the same time; none means no limit.
+    pub concurrency: Option<Arc<ConcurrencyLimit>>,
+    /// The models it may use, by alias or `provider/model`; none means all.
+    pub models: Option<Vec<String>>,
+    /// Which `x-goodgate-*` request headers it may use.
+    pub headers: HeaderRights,
+    /// What its calls hold of the byte budget.
+    pub bytes: CallerBytes,
+}
+
+/// Which `x-goodgate-*` request headers a key may use; a caller must not be able to switch off policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderRights {
+    /// Tags and a shorter timeout.
+    Ordinary,
+    /// Those and the named ones.
+    Named(Vec<String>),
+    /// All: the first key on loopback.
+    All,
+}
+
+impl HeaderRights {
+    /// Whether the header may be used.
+    #[must_use]
+    pub fn allow(&self, header: &str) -> bool {
+        match self {
+            Self::Ordinary => matches!(header, "x-goodgate-tags" | "x-request-timeout-ms"),
+            Self::Named(names) => Self::Ordinary.allow(header) || names.iter().any(|n| n == header),
+            Self::All => true,
+        }
+    }
+}
+
+impl Caller {
+    /// Whether the key may use a model, by the name that is asked for; `*` at the end of an entry matches any rest.
+    #[must_use]
+    pub fn may_use(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| {
+            models
+                .iter()
+                .any(|allowed| match allowed.strip_suffix('*') {
+                    Some(start) => model.starts_with(start),
+                    None => allowed == model,
+                })
+        })
+    }
+
+    /// A key without limits of its own.
+    #[must_use]
+    pub fn unlimited(key: KeyId, headers: HeaderRights) -> Self {
+        Self {
+            key,
+            rate: None,
+            concurrency: None,
+            models: None,
+            headers,
+            bytes: CallerBytes::default(),
+        }
+    }
+}
+
+/// All keys that may call.
+#[derive(Debug, Default)]
+pub struct Keyring {
+    callers: ArcSwap<HashMap<KeyHash, Arc<Caller>>>,
+}
+
+impl Keyring {
+    /// Finds the caller whose secret hashes to `hash`.
+    #[must_use]
+    pub fn find(&self, hash: &KeyHash) -> Option<Arc<Caller>> {
+        self.callers.load().get(hash).map(Arc::clone)
+    }
+
+    /// Replaces all keys at once; callers that stay keep their running counters.
+    pub fn replace(&self, mut callers: HashMap<KeyHash, Caller>) {
+        let old = self.callers.load();
+        let next = callers
+            .drain()
+            .map(|(hash, mut caller)| {
+                if let Some(before) = old.get(&hash) {
+                    caller.bytes = Arc::clone(&before.bytes);
+                }
+                (hash, Arc::new(caller))
+            })
+            .collect();
+        self.callers.store(Arc::new(next));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.callers.load().len()
+    }
+
+    /// Whether nobody may call.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

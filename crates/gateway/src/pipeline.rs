@@ -1,0 +1,36 @@
+//! The life of one request, top to bottom. Each step is one folder of the same name.
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::attempt::Answered;
+use crate::gate::Gate;
+use crate::intake::Inbound;
+use crate::journal::Journal;
+use crate::refusal::Refusal;
+use crate::relay::ReplyBody;
+use crate::{admission, attempt, intake, lanes, refusal, relay, routing};
+
+/// Answers one request. Dropping this future is the client hanging up: every guard settles itself.
+pub async fn answer(gate: &Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
+    let mut journal = Journal::open(&gate.recorder, inbound.peer);
+    match serve(gate, inbound, &mut journal).await {
+        Ok(answered) => relay::reply(gate, answered, journal), // streams; settles when the body ends
+        Err(refusal) => refusal::reply(gate, &refusal, journal), // in the client's own dialect
+    }
+}
+
+async fn serve(gate: &Gate, inbound: Inbound, journal: &mut Journal) -> Result<Answered, Refusal> {
+    let policy = gate.snapshot(); // one policy, start to end
+    let mut head = intake::head(&policy, inbound, journal)?; // which lane, which dialect
+    let caller = admission::identify(&gate.shared.keyring, &mut head, journal)?; // who asks; no body byte read
+    let place = admission::admit(gate, &caller, &head)?; // draining, rate, concurrency
+    if let Some(listing) = lanes::listing(&policy, &caller, &head)? {
+        return Ok(Answered::local(place, listing)); // GET /v1/models needs no upstream
+    }
+    let call = intake::body(&gate.shared.bytes, &policy, &caller, head, journal).await?; // out of one byte budget
+    let plan = routing::plan(&policy, &caller, &call, journal)?; // targets, in order
+    let answer = attempt::first_success(gate, &plan, call, journal).await?; // try, diagnose, next
+    Ok(Answered::from_upstream(place, answer)) // the body's bytes are gone by now
+}

@@ -1,0 +1,231 @@
+//! A configuration snapshot made ready for calls: destinations and header blocks are prepared once, not for each call.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Provider, RouteUpstream, Snapshot};
+use types::ProviderId;
+
+/// One policy, held by a call from start to end.
+#[derive(Debug)]
+pub struct Policy {
+    /// What the configuration says.
+    pub snapshot: Arc<Snapshot>,
+    providers: HashMap<ProviderId, Arc<ReadyProvider>>,
+    upstreams: HashMap<Arc<str>, Arc<ReadyUpstream>>,
+    explain_base: Option<String>,
+}
+
+/// A provider, ready to be called.
+#[derive(Debug)]
+pub struct ReadyProvider {
+    /// What is configured.
+    pub provider: Arc<Provider>,
+    /// Where it is.
+    pub destination: upstream::Destination,
+    /// One for each credential, in the order of the configuration: the header lines that never change.
+    pub header_blocks: Vec<Vec<u8>>,
+    /// `provider/credential`, in the same order: what its cooldown is kept by.
+    pub credential_names: Vec<String>,
+}
+
+/// An upstream of a plain route, ready to be called.
+#[derive(Debug)]
+pub struct ReadyUpstream {
+    /// Where it is.
+    pub destination: upstream::Destination,
+    /// The header lines that never change.
+    pub header_block: Vec<u8>,
+}
+
+/// A snapshot that cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+#[error("{place} cannot be made ready: {cause}")]
+pub struct NotReady {
+    /// Which provider or route.
+    pub place: String,
+    /// Why.
+    #[source]
+    pub cause: upstream::TlsPolicyError,
+}
+
+impl Policy {
+    /// Makes a snapshot ready.
+    ///
+    /// # Errors
+    /// When a provider's or route's TLS files cannot be read or understood.
+    pub fn prepare(snapshot: Snapshot) -> Result<Self, NotReady> {
+        let mut providers = HashMap::new();
+        for (id, provider) in &snapshot.providers {
+            let ready = ReadyProvider::prepare(provider).map_err(|cause| NotReady {
+                place: format!("provider '{id}'"),
+                cause,
+            })?;
+            providers.insert(id.clone(), Arc::new(ready));
+        }
+        let mut upstreams = HashMap::new();
+        for route in &snapshot.routes {
+            for upstream in &route.upstreams {
+                let ready = ReadyUpstream::prepare(route, upstream).map_err(|cause| NotReady {
+                    place: format!("route '{}'", route.name),
+                    cause,
+                })?;
+                upstreams.insert(upstream_key(&route.name, &upstream.label), Arc::new(ready));
+            }
+        }
+        let explain_base = explain_base(&snapshot);
+        Ok(Self {
+            snapshot: Arc::new(snapshot),
+            providers,
+            upstreams,
+            explain_base,
+        })
+    }
+
+    /// The provider, ready.
+    #[must_use]
+    pub fn provider(&self, id: &ProviderId) -> Option<&Arc<ReadyProvider>> {
+        self.providers.get(id)
+    }
+
+    /// The upstream of a plain route, ready.
+    #[must_use]
+    pub fn upstream(&self, route: &str, label: &str) -> Option<&Arc<ReadyUpstream>> {
+        self.upstreams.get(&upstream_key(route, label))
+    }
+
+    /// The address of the web UI for links in errors: on loopback and where a public one is configured.
+    #[must_use]
+    pub fn explain_base(&self) -> Option<&str> {
+        self.explain_base.as_deref()
+    }
+}
+
+fn upstream_key(route: &str, label: &str) -> Arc<str> {
+    Arc::from(format!("{route} {label}"))
+}
+
+fn explain_base(snapshot: &Snapshot) -> Option<String> {
+    if let Some(url) = &snapshot.server.public_url {
+        return Some(url.trim_end_matches('/').to_owned());
+    }
+    let listen = snapshot.server.listen;
+    listen
+        .ip()
+        .is_loopback()
+        .then(|| format!("http://{listen}"))
+}
+
+/// An idle connection to a plain host, whose calls may not be sent twice, is kept for less than common servers keep it.
+/// Source: failures, section on deadlines: 4 s.
+const GENERIC_IDLE_LIMIT: Duration = Duration::from_secs(4);
+
+const USER_AGENT: &str = concat!("goodgate/", env!("CARGO_PKG_VERSION"));
+
+impl ReadyProvider {
+    fn prepare(provider: &Arc<Provider>) -> Result<Self, upstream::TlsPolicyError> {
+        let endpoint = &provider.endpoint;
+        let destination =
+            destination(endpoint, &provider.tls)?.with_idle_limit(provider.kind.idle_limit);
+        let header_blocks = provider
+            .credentials
+            .iter()
+            .map(|credential| {
+                let mut block = HeaderBlock::for_host(&endpoint.authority());
+                block.line("user-agent", USER_AGENT.as_bytes());
+                block.line("content-type", b"application/json");
+                block.line("accept-encoding", b"identity");
+                for (name, value) in
+                    provider::request::headers(provider.kind, credential.secret.as_ref())
+                {
+                    block.line(name.as_str(), value.as_bytes());
+                }
+                for (name, value) in &provider.headers {
+                    block.line(name.as_str(), value.as_bytes());
+                }
+                block.bytes
+            })
+            .collect();
+        let names = provider
+            .credentials
+            .iter()
+            .map(|credential| format!("{}/{}", provider.id, credential.id));
+        let credential_names = names.collect();
+        Ok(Self {
+            provider: Arc::clone(provider),
+            destination,
+            header_blocks,
+            credential_names,
+        })
+    }
+}
+
+impl ReadyUpstream {
+    fn prepare(
+        route: &config::Route,
+        upstream: &RouteUpstream,
+    ) -> Result<Self, upstream::TlsPolicyError> {
+        let endpoint = &upstream.endpoint;
+        let destination = destination(endpoint, &upstream.tls)?.with_idle_limit(GENERIC_IDLE_LIMIT);
+        let mut block = HeaderBlock::for_host(&endpoint.authority());
+        if let Some((name, value)) = &route.auth_header {
+            block.line(name.as_str(), value.as_bytes());
+        }
+        Ok(Self {
+            destination,
+            header_block: block.bytes,
+        })
+    }
+}
+
+/// Where an endpoint is, its TLS made ready.
+///
+/// # Errors
+/// When a TLS file cannot be read or understood.
+pub fn destination(
+    endpoint: &provider::Endpoint,
+    tls: &config::TlsSettings,
+) -> Result<upstream::Destination, upstream::TlsPolicyError> {
+    Ok(match endpoint.scheme {
+        provider::Scheme::Http => upstream::Destination::plain(&endpoint.host, endpoint.port),
+        provider::Scheme::Https => {
+            let policy = upstream::TlsPolicy::new(&tls_settings(tls))?;
+            upstream::Destination::tls(&endpoint.host, endpoint.port, Arc::new(policy))
+        }
+    })
+}
+
+fn tls_settings(written: &config::TlsSettings) -> upstream::TlsSettings {
+    upstream::TlsSettings {
+        ca_file: written.ca_file.clone(),
+        server_name: written.server_name.clone(),
+        client_certificate: written.client_cert.clone().zip(written.client_key.clone()),
+        minimum: match written.min_version {
+            config::TlsVersion::Tls12 => upstream::MinimumTls::V12,
+            config::TlsVersion::Tls13 => upstream::MinimumTls::V13,
+        },
+    }
+}
+
+/// Header lines as they go on the wire.
+struct HeaderBlock {
+    bytes: Vec<u8>,
+}
+
+impl HeaderBlock {
+    fn for_host(authority: &str) -> Self {
+        let mut block = Self {
+            bytes: Vec::with_capacity(256),
+        };
+        block.line("host", authority.as_bytes());
+        block
+    }
+
+    fn line(&mut self, name: &str, value: &[u8]) {
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.extend_from_slice(b": ");
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}

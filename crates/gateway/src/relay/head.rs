@@ -1,0 +1,127 @@
+//! The headers that every answer carries, and those that tell how it was won.
+
+use std::fmt::Write;
+
+use diagnosis::Code;
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+use crate::journal::access_log::millis;
+use crate::journal::{Attempt, Journal, Outcome};
+
+/// At most this many attempts are told in a header.
+const MOST_TOLD: usize = 10;
+
+/// `x-request-id` and `request-id`.
+pub fn ids(headers: &mut HeaderMap, journal: &Journal) {
+    if let Ok(id) = HeaderValue::from_bytes(journal.id.write().as_bytes()) {
+        headers.insert(HeaderName::from_static("x-request-id"), id.clone());
+        headers.insert(HeaderName::from_static("request-id"), id);
+    }
+}
+
+/// `x-goodgate-outcome` and `x-goodgate-attempts`.
+pub fn outcome(headers: &mut HeaderMap, outcome: Outcome, attempts: usize) {
+    headers.insert(
+        HeaderName::from_static("x-goodgate-outcome"),
+        HeaderValue::from_static(outcome.as_str()),
+    );
+    headers.insert(
+        HeaderName::from_static("x-goodgate-attempts"),
+        HeaderValue::from(attempts),
+    );
+}
+
+/// `x-goodgate-served-by`.
+pub fn served_by(headers: &mut HeaderMap, journal: &Journal) {
+    let served = journal.attempts().next_back();
+    if let Some(value) = served.and_then(|attempt| HeaderValue::from_str(&attempt.target).ok()) {
+        headers.insert(HeaderName::from_static("x-goodgate-served-by"), value);
+    }
+}
+
+/// `x-goodgate-trail` and `Server-Timing`: each attempt with its status or code, and its time.
+pub fn trail(headers: &mut HeaderMap, journal: &Journal) {
+    let mut trail = String::new();
+    let mut timing = String::new();
+    let spent: u64 = journal.attempts().map(|attempt| millis(attempt.took)).sum();
+    let own = millis(journal.elapsed()).saturating_sub(spent);
+    write_to(&mut timing, format_args!("gw;dur={own}"));
+    for attempt in journal.attempts().take(MOST_TOLD) {
+        let separator = if trail.is_empty() { "" } else { ", " };
+        let (word, ms) = (word(attempt), millis(attempt.took));
+        write_to(
+            &mut trail,
+            format_args!("{separator}{};{word};{ms}", attempt.target),
+        );
+        write_to(
+            &mut timing,
+            format_args!(
+                ", a{};desc=\"{} {word}\";dur={ms}",
+                attempt.n,
+                quoted(&attempt.target)
+            ),
+        );
+    }
+    insert(headers, "x-goodgate-trail", &trail);
+    insert(headers, "server-timing", &timing);
+}
+
+/// `Proxy-Status` (RFC 9209).
+pub fn proxy_status(headers: &mut HeaderMap, journal: &Journal, failure: Option<Code>) {
+    let last = journal.attempts().next_back();
+    let mut value = String::from("goodgate");
+    if let Some(code) = failure {
+        let kind = code.facts().proxy_status;
+        if !kind.is_empty() {
+            write_to(&mut value, format_args!("; error={kind}"));
+        }
+    }
+    if let Some(status) = last.and_then(|attempt| attempt.status) {
+        write_to(&mut value, format_args!("; received-status={status}"));
+    }
+    if let Some(attempt) = last {
+        write_to(
+            &mut value,
+            format_args!("; next-hop=\"{}\"", quoted(&attempt.target)),
+        );
+    }
+    match (failure, last) {
+        (Some(code), _) => write_to(&mut value, format_args!("; details=\"{}\"", code.as_str())),
+        (None, Some(attempt)) => write_to(
+            &mut value,
+            format_args!("; details=\"attempt {}\"", attempt.n),
+        ),
+        (None, None) => {}
+    }
+    insert(headers, "proxy-status", &value);
+}
+
+/// The status of an attempt, or its code where no status came.
+fn word(attempt: &Attempt) -> String {
+    match (attempt.status, &attempt.verdict) {
+        (Some(status), None) => status.to_string(),
+        // A status of success does not tell what was wrong with it.
+        (Some(status), Some(_)) if status >= 300 => status.to_string(),
+        (_, Some(verdict)) => verdict.code.as_str().to_owned(),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+/// Text for a quoted string: what would end it is left out.
+fn quoted(text: &str) -> String {
+    text.chars()
+        .filter(|c| !matches!(c, '"' | '\\') && c.is_ascii() && !c.is_ascii_control())
+        .collect()
+}
+
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// Writing to a string cannot fail.
+fn write_to(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).unwrap_or_default();
+}

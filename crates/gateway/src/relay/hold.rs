@@ -1,0 +1,152 @@
+//! A stream's head is held until its first content; when that takes too long, the head goes out and pings keep the line open.
+//!
+//! The pipeline knows nothing of it but that it arms the notice: this wraps the whole of `answer`, so that attempts go
+//! on, and fail over, behind a head that has already been sent.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Body;
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use tokio::time::Sleep;
+use types::CallId;
+
+use super::{Broken, ReplyBody};
+use crate::gate::Gate;
+use crate::intake::Inbound;
+use crate::pipeline;
+
+/// How often a held line shows that it is alive.
+const PING_EVERY: Duration = Duration::from_secs(10);
+
+const PING: &[u8] = b": goodgate is waiting for the model\n\n";
+
+/// How a step tells the door that, and when, the head may go out ahead of the answer.
+#[derive(Clone, Debug, Default)]
+pub struct HoldNotice(Arc<Mutex<Option<(Instant, CallId)>>>);
+
+impl HoldNotice {
+    /// From `due` on the head may go out as 200, for the answer will be a stream.
+    pub fn arm(&self, due: Instant, id: CallId) {
+        *self.0.lock() = Some((due, id));
+    }
+
+    fn armed(&self) -> Option<(Instant, CallId)> {
+        *self.0.lock()
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
+
+/// Answers a request, its head ahead of its answer where that takes too long.
+pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
+    let notice = inbound.hold.clone();
+    let mut answering: Answering = Box::pin(async move { pipeline::answer(&gate, inbound).await });
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    let answered = poll_fn(|context| {
+        if let Poll::Ready(response) = answering.as_mut().poll(context) {
+            return Poll::Ready(Some(response));
+        }
+        if timer.is_none()
+            && let Some((due, _)) = notice.armed()
+        {
+            timer = Some(Box::pin(tokio::time::sleep_until(due.into())));
+        }
+        match &mut timer {
+            Some(timer) => timer.as_mut().poll(context).map(|()| None),
+            None => Poll::Pending,
+        }
+    });
+    match answered.await {
+        Some(response) => response,
+        None => ahead(notice, answering),
+    }
+}
+
+/// The head now; the body is pings until the answer is there, then the answer.
+fn ahead(notice: HoldNotice, answering: Answering) -> Response<ReplyBody> {
+    let state = Held {
+        answering: Some(answering),
+        body: None,
+        said: false,
+    };
+    let body = ReplyBody::chunks(unfold(Box::new(state), |mut held| async move {
+        let next = held.next().await?;
+        Some((next, held))
+    }));
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    if let Some((_, id)) = notice.armed()
+        && let Ok(id) = HeaderValue::from_bytes(id.write().as_bytes())
+    {
+        headers.insert(HeaderName::from_static("x-request-id"), id.clone());
+        headers.insert(HeaderName::from_static("request-id"), id);
+    }
+    response
+}
+
+struct Held {
+    answering: Option<Answering>,
+    body: Option<ReplyBody>,
+    said: bool,
+}
+
+impl Held {
+    async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
+        if let Some(answering) = &mut self.answering {
+            if !self.said {
+                self.said = true;
+                return Some(Ok(Bytes::from_static(PING)));
+            }
+            match tokio::time::timeout(PING_EVERY, answering).await {
+                Err(_elapsed) => return Some(Ok(Bytes::from_static(PING))),
+                Ok(response) => {
+                    self.answering = None;
+                    return self.begin(response).await;
+                }
+            }
+        }
+        let body = self.body.as_mut()?;
+        let frame = body.frame().await?;
+        Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
+    }
+
+    /// A stream goes on as it is; an answer that came too late to have a status of its own becomes an error event.
+    async fn begin(&mut self, response: Response<ReplyBody>) -> Option<Result<Bytes, Broken>> {
+        let is_stream = response.status().is_success();
+        let mut body = response.into_body();
+        if is_stream && !body.is_end_stream() {
+            let first = body.frame().await?;
+            self.body = Some(body);
+            return Some(first.map(|frame| frame.into_data().unwrap_or_default()));
+        }
+        let json = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        let mut event = Vec::with_capacity(json.len() + 8);
+        event.extend_from_slice(b"data: ");
+        event.extend_from_slice(&json);
+        event.extend_from_slice(b"\n\n");
+        Some(Ok(Bytes::from(event)))
+    }
+}

@@ -1,0 +1,209 @@
+//! Relays an LLM's stream event by event. A stream that breaks ends with an error event in the client's dialect, never
+//! with silence and never with a terminal event that the upstream did not send.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use diagnosis::{Evidence, Phase};
+use futures_util::stream::unfold;
+use http::StatusCode;
+use tokio::time::Sleep;
+
+use super::{Broken, ReplyBody};
+use crate::attempt::translate_or_pass::Piece;
+use crate::attempt::{LiveStream, stream_fault};
+use crate::gate::Gate;
+use crate::journal::{Event, Next, StopReason};
+use crate::refusal::{self, Refusal};
+use crate::settlement::Settlement;
+
+/// Balancers in front cut a line that is silent for 30 to 60 s.
+const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// A comment that every reader of server-sent events skips.
+const PING: &[u8] = b": keep-alive\n\n";
+
+struct Relay {
+    gate: Arc<Gate>,
+    live: LiveStream,
+    settlement: Option<Settlement>,
+    pieces: Vec<Piece>,
+    status: StatusCode,
+    last_bytes: Instant,
+    ping: Pin<Box<Sleep>>,
+}
+
+/// The body for a stream whose first content is there.
+pub(super) fn relay(
+    gate: Arc<Gate>,
+    live: LiveStream,
+    settlement: Settlement,
+    status: StatusCode,
+) -> ReplyBody {
+    let last_bytes = gate.shared.clock.now();
+    let relay = Box::new(Relay {
+        gate,
+        live,
+        settlement: Some(settlement),
+        pieces: Vec::new(),
+        status,
+        last_bytes,
+        ping: Box::pin(tokio::time::sleep(PING_AFTER)),
+    });
+    ReplyBody::chunks(unfold(relay, |mut relay| async move {
+        let bytes = relay.next().await?;
+        Some((Ok::<_, Broken>(bytes), relay))
+    }))
+}
+
+impl Relay {
+    /// The next bytes for the client.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.live.held.pop_front() {
+                return Some(bytes);
+            }
+            if self.live.body.is_none() {
+                self.note_usage();
+                let settlement = self.settlement.take()?;
+                settlement.complete();
+                return None;
+            }
+            match self.read().await {
+                Read::Bytes(bytes) => self.take(bytes),
+                Read::End => self.end(),
+                Read::Silent => return Some(Bytes::from_static(PING)),
+                Read::Fault(fault) => {
+                    let evidence = self.evidence(|evidence| fault.complete(evidence));
+                    self.break_off(evidence);
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Read {
+        let Some(body) = &mut self.live.body else {
+            return Read::End;
+        };
+        tokio::select! {
+            biased;
+            next = body.next(self.live.idle, self.live.deadline) => match next {
+                None => Read::End,
+                Some(Ok(bytes)) => Read::Bytes(bytes),
+                Some(Err(fault)) => Read::Fault(fault),
+            },
+            () = &mut self.ping => {
+                // The timer is re-armed here alone, not for each chunk.
+                let now = self.gate.shared.clock.now();
+                let silent = now.saturating_duration_since(self.last_bytes);
+                let rest = PING_AFTER.checked_sub(silent).filter(|rest| !rest.is_zero());
+                let due = tokio::time::Instant::now() + rest.unwrap_or(PING_AFTER);
+                self.ping.as_mut().reset(due);
+                if rest.is_some() { Read::Bytes(Bytes::new()) } else { Read::Silent }
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.last_bytes = self.gate.shared.clock.now();
+        let pushed = self.live.flow.push(bytes, &mut self.pieces);
+        self.hand_over();
+        if let Err(fault) = pushed {
+            let kind = self.live.kind;
+            let evidence = self.evidence(|evidence| stream_fault(evidence, kind, fault));
+            self.break_off(evidence);
+        }
+    }
+
+    fn end(&mut self) {
+        let finished = self.live.flow.finish(&mut self.pieces);
+        self.hand_over();
+        match finished {
+            Ok(()) => self.live.body = None,
+            Err(fault) => {
+                let kind = self.live.kind;
+                let evidence = self.evidence(|evidence| stream_fault(evidence, kind, fault));
+                self.break_off(evidence);
+            }
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let pieces = self.pieces.drain(..).map(|piece| piece.bytes);
+        self.live
+            .held
+            .extend(pieces.filter(|bytes| !bytes.is_empty()));
+        self.note_usage();
+    }
+
+    fn note_usage(&mut self) {
+        let usage = self.live.flow.usage();
+        if let Some(settlement) = &mut self.settlement {
+            settlement.used(&usage);
+        }
+    }
+
+    /// The evidence of the attempt that answers, with what has just been seen.
+    fn evidence(&mut self, seen: impl FnOnce(&mut Evidence)) -> Evidence {
+        let journal = self.settlement.as_mut().and_then(Settlement::journal);
+        let mut evidence = match journal.and_then(|journal| journal.last_attempt_mut()) {
+            Some(attempt) => Evidence::clone(&attempt.evidence),
+            None => Evidence::default(),
+        };
+        evidence.phase = Phase::Stream;
+        seen(&mut evidence);
+        evidence
+    }
+
+    /// Ends the stream with an error event; the upstream's connection is closed at once.
+    fn break_off(&mut self, evidence: Evidence) {
+        self.live.body = None;
+        let Some(mut settlement) = self.settlement.take() else {
+            return;
+        };
+        let verdict = diagnosis::judge(&evidence);
+        let Some(journal) = settlement.journal() else {
+            return;
+        };
+        let target = journal
+            .attempts()
+            .next_back()
+            .map(|attempt| attempt.target.to_string())
+            .unwrap_or_default();
+        let message = format!(
+            "The answer of {target} broke off after it had begun: {}. What you have is not the whole answer.",
+            verdict.evidence_line
+        );
+        let mut refusal = Refusal::new(verdict.code, message);
+        refusal.origin = verdict.origin;
+        refusal.stop_reason = Some(StopReason::Committed);
+        let took = journal.elapsed();
+        if let Some(attempt) = journal.last_attempt_mut() {
+            attempt.took = took.saturating_sub(attempt.at);
+            attempt.verdict = Some(verdict);
+            attempt.evidence = Box::new(evidence);
+            attempt.next = Next::FailFast;
+        }
+        let (event, body) = refusal::midstream_event(&self.gate, &refusal, journal);
+        for loss in self.live.flow.take_losses() {
+            journal.add(Event::Lost {
+                field: loss.field.into_owned(),
+                why: loss.why.into_owned(),
+            });
+        }
+        settlement.broke(&refusal, self.status.as_u16(), body);
+        self.live.held.push_back(event);
+    }
+}
+
+enum Read {
+    Bytes(Bytes),
+    End,
+    Silent,
+    Fault(upstream::BodyFault),
+}

@@ -1,0 +1,246 @@
+//! Where a call may go: the ordered targets, and how long it may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Resilience, Route, Target};
+use diagnosis::Code;
+use types::Deadline;
+
+use crate::intake::{Call, HttpCall, ModelCall};
+use crate::journal::{Event, Journal};
+use crate::keyring::Caller;
+use crate::policy::{Policy, ReadyProvider, ReadyUpstream};
+use crate::refusal::{self, Refusal};
+
+/// The ordered targets of one call, and what holds for all of them.
+#[derive(Debug)]
+pub struct Plan {
+    /// The name by which the caller asked.
+    pub asked: Arc<str>,
+    /// In order of preference; never empty.
+    pub legs: Vec<Leg>,
+    /// Attempts, timers and the rest, as the narrowest level of the configuration has them.
+    pub resilience: Resilience,
+    /// When the whole call ends.
+    pub deadline: Deadline,
+    /// Whether the caller's own limit made the deadline.
+    pub deadline_is_callers: bool,
+    /// Where the alias is written, for the fix.
+    pub declared_at: Option<String>,
+}
+
+/// One target of a plan.
+#[derive(Clone, Debug)]
+pub enum Leg {
+    /// A model at a provider.
+    Model {
+        /// The target.
+        target: Arc<Target>,
+        /// Its provider, ready.
+        ready: Arc<ReadyProvider>,
+    },
+    /// An upstream of a plain route.
+    Http {
+        /// Its label: scheme, host and port.
+        label: Arc<str>,
+        /// It, ready.
+        ready: Arc<ReadyUpstream>,
+        /// The path and query to ask for.
+        path: Arc<str>,
+    },
+}
+
+impl Leg {
+    /// `provider/model`, or the upstream's address.
+    #[must_use]
+    pub fn label(&self) -> &Arc<str> {
+        match self {
+            Self::Model { target, .. } => &target.label,
+            Self::Http { label, .. } => label,
+        }
+    }
+
+    /// What retry budgets are kept by: the provider, or the upstream itself.
+    #[must_use]
+    pub fn provider_label(&self) -> &str {
+        match self {
+            Self::Model { target, .. } => target.provider.id.as_str(),
+            Self::Http { label, .. } => label,
+        }
+    }
+}
+
+/// Plans a call.
+///
+/// # Errors
+/// No such model, or one that the key may not use.
+pub fn plan(
+    policy: &Policy,
+    caller: &Caller,
+    call: &Call,
+    journal: &mut Journal,
+) -> Result<Plan, Refusal> {
+    let plan = match call {
+        Call::Model(call) => model_plan(policy, caller, call, journal)?,
+        Call::Http(call) => http_plan(policy, call, journal)?,
+    };
+    journal.add(Event::Planned(
+        plan.legs
+            .iter()
+            .map(|leg| Arc::clone(leg.label()))
+            .collect(),
+    ));
+    Ok(plan)
+}
+
+fn model_plan(
+    policy: &Policy,
+    caller: &Caller,
+    call: &ModelCall,
+    journal: &Journal,
+) -> Result<Plan, Refusal> {
+    let resolved = policy.snapshot.resolve(&call.model).map_err(|unresolved| {
+        refusal::unknown_model(&call.model, &unresolved.near, &unresolved.candidates)
+    })?;
+    if !caller.may_use(&call.model) {
+        let allowed = caller.models.as_deref().unwrap_or_default();
+        let message = format!("The key '{}' may not use '{}'.", caller.key, call.model);
+        return Err(
+            Refusal::new(Code::ModelNotAllowed, message).with_fix(format!(
+                "Use one of {}, or ask the key's owner.",
+                refusal::listed(allowed)
+            )),
+        );
+    }
+    let legs: Vec<_> = resolved
+        .targets
+        .iter()
+        .filter_map(|target| {
+            let ready = policy.provider(&target.provider.id)?;
+            Some(Leg::Model {
+                target: Arc::clone(target),
+                ready: Arc::clone(ready),
+            })
+        })
+        .collect();
+    if legs.is_empty() {
+        return Err(Refusal::new(
+            Code::NoTargetAvailable,
+            format!("'{}' has no target.", call.model),
+        ));
+    }
+    let mut resilience = Resilience::clone(&resolved.resilience);
+    if call.terms.wishes.hold_whole {
+        resilience.hold = config::Hold::Whole;
+    }
+    let fallback = if call.stream {
+        Duration::from_secs(600)
+    } else {
+        Duration::from_secs(300)
+    };
+    let total = resilience.timeout.total.unwrap_or(fallback);
+    // A client that does not stream waits for the first byte as long as for the whole.
+    let patience = if call.stream {
+        None
+    } else {
+        call.terms.patience.between_bytes
+    };
+    Ok(finish(
+        journal,
+        call.terms.wishes.max_attempts,
+        patience,
+        PlanParts {
+            asked: Arc::clone(&call.model),
+            legs,
+            resilience,
+            total,
+            client_deadline: call.terms.client_deadline,
+            declared_at: declared_at(policy, resolved.line),
+        },
+    ))
+}
+
+fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan, Refusal> {
+    let route: &Route = &call.route;
+    let asked = match &call.query {
+        Some(query) => format!("{}?{query}", call.path),
+        None => call.path.clone(),
+    };
+    let legs: Vec<_> = route
+        .upstreams
+        .iter()
+        .filter_map(|upstream| {
+            let ready = policy.upstream(&route.name, &upstream.label)?;
+            let path = route.upstream_path(upstream, &asked);
+            Some(Leg::Http {
+                label: Arc::clone(&upstream.label),
+                ready: Arc::clone(ready),
+                path: Arc::from(path),
+            })
+        })
+        .collect();
+    if legs.is_empty() {
+        return Err(Refusal::new(
+            Code::NoTargetAvailable,
+            format!("The route '{}' has no upstream.", route.name),
+        ));
+    }
+    let resilience = Resilience::clone(&route.resilience);
+    let total = resilience.timeout.total.unwrap_or(Duration::from_secs(300));
+    Ok(finish(
+        journal,
+        call.terms.wishes.max_attempts,
+        None,
+        PlanParts {
+            asked: Arc::clone(&route.name),
+            legs,
+            resilience,
+            total,
+            client_deadline: call.terms.client_deadline,
+            declared_at: declared_at(policy, route.line),
+        },
+    ))
+}
+
+struct PlanParts {
+    asked: Arc<str>,
+    legs: Vec<Leg>,
+    resilience: Resilience,
+    total: Duration,
+    client_deadline: Option<Deadline>,
+    declared_at: Option<String>,
+}
+
+fn finish(
+    journal: &Journal,
+    wished: Option<u32>,
+    patience: Option<Duration>,
+    parts: PlanParts,
+) -> Plan {
+    let mut resilience = parts.resilience;
+    if let Some(wished) = wished {
+        resilience.max_attempts = resilience.max_attempts.min(wished);
+    }
+    let ours = Deadline::after(journal.started(), parts.total);
+    let waited = patience.map(|patience| Deadline::after(journal.started(), patience));
+    let callers = [parts.client_deadline, waited].into_iter().flatten().min();
+    let deadline = callers.map_or(ours, |callers| callers.min(ours));
+    Plan {
+        asked: parts.asked,
+        legs: parts.legs,
+        resilience,
+        deadline,
+        deadline_is_callers: deadline != ours,
+        declared_at: parts.declared_at,
+    }
+}
+
+/// `goodgate.yaml:14`, where the name is written in a file.
+fn declared_at(policy: &Policy, line: Option<usize>) -> Option<String> {
+    let config::Origin::File(path) = &policy.snapshot.origin else {
+        return None;
+    };
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    line.map(|line| format!("{name}:{line}"))
+}

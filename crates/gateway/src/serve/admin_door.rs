@@ -1,0 +1,98 @@
+//! Passes requests for the web UI and the admin API to the second runtime, so that no page can delay a call.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::relay::ReplyBody;
+
+/// Requests that wait for the second runtime; full means 503. Pages ask for a few things at a time, scripts for a few
+/// dozen: a hundred waiting means that it is stuck.
+const QUEUE_BOUND: usize = 128;
+
+/// The largest body of an admin request.
+const MAX_BODY: usize = 1 << 20;
+
+/// How long such a body may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A request on its way to the admin API.
+#[derive(Debug)]
+pub struct AdminCall {
+    /// The request, its body read.
+    pub request: Request<Bytes>,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// Where the answer goes: its head, then its body piece by piece. The channel is bounded by whoever makes it.
+    pub answer: oneshot::Sender<Response<mpsc::Receiver<Bytes>>>,
+}
+
+/// The sending side.
+#[derive(Clone, Debug)]
+pub struct AdminDoor(mpsc::Sender<AdminCall>);
+
+/// A door and the end where its calls come out.
+#[must_use]
+pub fn admin_door() -> (AdminDoor, mpsc::Receiver<AdminCall>) {
+    let (sender, receiver) = mpsc::channel(QUEUE_BOUND);
+    (AdminDoor(sender), receiver)
+}
+
+impl AdminDoor {
+    /// Passes a request over and waits for its answer.
+    pub(super) async fn pass(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<ReplyBody> {
+        let (parts, body) = request.into_parts();
+        let read = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
+        let Ok(Ok(body)) = read else {
+            return plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than 1 MiB, or came too slowly.",
+            );
+        };
+        let (answer, answered) = oneshot::channel();
+        let call = AdminCall {
+            request: Request::from_parts(parts, body.to_bytes()),
+            peer,
+            answer,
+        };
+        if self.0.try_send(call).is_err() {
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The admin API has more to do than it can: try again.",
+            );
+        }
+        let Ok(response) = answered.await else {
+            return plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The admin API failed at this request.",
+            );
+        };
+        response.map(|chunks| {
+            ReplyBody::chunks(unfold(chunks, |mut chunks| async move {
+                let bytes = chunks.recv().await?;
+                Some((Ok(bytes), chunks))
+            }))
+        })
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}

@@ -1,0 +1,122 @@
+//! Which of the door's few answers a request gets: health, the web UI, or the pipeline.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use diagnosis::Code;
+use futures_util::FutureExt;
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::connection::Facts;
+use crate::gate::Gate;
+use crate::intake::Inbound;
+use crate::journal::Journal;
+use crate::refusal::{self, Envelope, Refusal};
+use crate::relay::{ReplyBody, hold};
+
+/// Answers one request of a connection.
+pub(super) async fn answer(
+    gate: Arc<Gate>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    facts: Arc<Facts>,
+) -> Result<Response<ReplyBody>, Infallible> {
+    let call = facts.begin_call();
+    let mut response = match place(request.method(), request.uri().path()) {
+        Place::Alive => health(StatusCode::OK, "alive"),
+        Place::Ready if gate.is_draining() => health(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Place::Ready => health(StatusCode::OK, "ready"),
+        Place::Front => to_ui(),
+        Place::Admin => match &gate.shared.admin {
+            Some(admin) => admin.pass(request, peer).await,
+            None => elsewhere(),
+        },
+        Place::Pipeline => pipeline(gate, request, peer, &facts).await,
+    };
+    response.body_mut().keep(call);
+    Ok(response)
+}
+
+enum Place {
+    Alive,
+    Ready,
+    Front,
+    Admin,
+    Pipeline,
+}
+
+fn place(method: &Method, path: &str) -> Place {
+    match path {
+        "/livez" | "/health" | "/healthz" | "/health/liveness" | "/health/liveliness"
+        | "/-/healthy" => Place::Alive,
+        "/readyz" | "/health/readiness" | "/-/ready" => Place::Ready,
+        "/" if method == Method::GET => Place::Front,
+        "/ui" | "/api" => Place::Admin,
+        _ if path.starts_with("/ui/") || path.starts_with("/api/") => Place::Admin,
+        _ => Place::Pipeline,
+    }
+}
+
+/// A bug in a step must cost one call, never the connection or the process.
+async fn pipeline(
+    gate: Arc<Gate>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    facts: &Facts,
+) -> Response<ReplyBody> {
+    let openai = crate::intake::wants_openai_errors(request.uri().path());
+    let inbound = Inbound {
+        request,
+        peer,
+        hold: hold::HoldNotice::default(),
+    };
+    let answering = hold::answer(Arc::clone(&gate), inbound);
+    let Ok(response) = AssertUnwindSafe(answering).catch_unwind().await else {
+        tracing::error!("a call panicked");
+        let refusal = Refusal::new(
+            Code::GatewayInternalError,
+            "The gateway failed at this call: this one is ours.",
+        );
+        let mut journal = Journal::open(&gate.recorder, peer);
+        if openai {
+            journal.envelope = Envelope::Openai;
+        }
+        return refusal::reply(&gate, &refusal, journal);
+    };
+    if response.status() != StatusCode::UNAUTHORIZED {
+        facts.is_known();
+    }
+    response
+}
+
+fn health(status: StatusCode, word: &'static str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(Bytes::from_static(word.as_bytes())));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+fn to_ui() -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(Bytes::new()));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response
+        .headers_mut()
+        .insert(LOCATION, HeaderValue::from_static("/ui"));
+    response
+}
+
+fn elsewhere() -> Response<ReplyBody> {
+    let text = "The web UI and the admin API have a listener of their own: see admin.listen.";
+    let mut response = health(StatusCode::NOT_FOUND, text);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}

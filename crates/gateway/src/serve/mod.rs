@@ -1,0 +1,181 @@
+//! The machine around the pipeline: one acceptor, some workers, a door that is strict with those it does not know.
+
+mod acceptor;
+
+pub mod admin_door;
+
+mod connection;
+
+mod dispatch;
+
+mod door;
+
+mod workers;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::gate::{Gate, Shared};
+use crate::journal::in_flight::InFlight;
+use crate::journal::{Recorder, access_log::AccessLog};
+
+/// What the workers are made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Name resolution, shared by all.
+    pub resolver: Arc<upstream::Resolver>,
+    /// The access log, where one is wanted.
+    pub access_log: Option<AccessLog>,
+    /// The store's queue.
+    pub rows: Option<store::WriteBehind>,
+    /// How many workers.
+    pub workers: usize,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stage: watch::Sender<Stage>,
+    workers: Vec<workers::Worker>,
+    acceptor: Option<std::thread::JoinHandle<()>>,
+    in_flight: Vec<InFlight>,
+}
+
+/// How far a shutdown is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// All is normal.
+    Open,
+    /// No new connections; those that are idle are closed, those that answer close after it.
+    Closing,
+    /// Everything ends now.
+    Ended,
+}
+
+/// How the workers are numbered when nobody says otherwise: one carries tens of thousands of small calls a second.
+#[must_use]
+pub fn default_workers() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(4)
+}
+
+/// Connections that wait to be accepted. The kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Listens on an address.
+///
+/// # Errors
+/// When the address is taken or not of this machine.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for old connections to time out.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Starts the acceptor and the workers on a socket that is already bound.
+///
+/// # Errors
+/// When a thread or a runtime cannot be started.
+pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
+    let address = listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    let (stage, staged) = watch::channel(Stage::Open);
+    let mut started = Vec::with_capacity(parts.workers);
+    let mut in_flight = Vec::with_capacity(parts.workers);
+    let door = door::Door::new(Arc::clone(&parts.shared));
+    for number in 0..parts.workers.max(1) {
+        let calls = InFlight::default();
+        in_flight.push(calls.clone());
+        let gate = Arc::new(Gate {
+            shared: Arc::clone(&parts.shared),
+            client: upstream::Client::new(upstream::ClientOptions::new(
+                Arc::clone(&parts.resolver),
+                Arc::clone(&parts.shared.clock),
+            )),
+            recorder: Recorder {
+                clock: Arc::clone(&parts.shared.clock),
+                in_flight: calls,
+                access_log: parts.access_log.clone(),
+                rows: parts.rows.clone(),
+            },
+        });
+        started.push(workers::start(number, gate, staged.clone())?);
+    }
+    let handles = started.iter().map(workers::Worker::handle).collect();
+    let acceptor = acceptor::start(listener, handles, door, staged)?;
+    Ok(Server {
+        address,
+        shared: parts.shared,
+        stage,
+        workers: started,
+        acceptor: Some(acceptor),
+        in_flight,
+    })
+}
+
+impl Server {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The running calls, a table for each worker.
+    #[must_use]
+    pub fn in_flight(&self) -> &[InFlight] {
+        &self.in_flight
+    }
+
+    /// From now on readiness fails and new calls are refused; connections go on.
+    pub fn begin_drain(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes the listener and idle connections; running calls go on.
+    pub fn close_listener(&self) {
+        self.stage.send_replace(Stage::Closing);
+    }
+
+    /// Waits until no call runs, at most so long; false when some still do.
+    #[must_use]
+    pub fn wait_idle(&self, at_most: Duration) -> bool {
+        let until = self.shared.clock.now() + at_most;
+        loop {
+            if self.in_flight.iter().all(InFlight::is_empty) {
+                return true;
+            }
+            if self.shared.clock.now() >= until {
+                return false;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends everything and waits for the threads.
+    pub fn stop(mut self) {
+        self.stage.send_replace(Stage::Ended);
+        if let Some(acceptor) = self.acceptor.take() {
+            drop(acceptor.join());
+        }
+        for worker in self.workers.drain(..) {
+            worker.join();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A worker: one thread, one runtime, its own client and pool. It serves the connections that it is given.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Stage;
+use super::connection;
+use super::door::Visitor;
+use crate::gate::Gate;
+use crate::journal::in_flight::InFlight;
+use crate::tasks::Tasks;
+
+/// Accepted sockets that wait for a worker's attention: at most this many, above it the other worker is asked, then the
+/// connection is closed. A worker takes one in microseconds; a thousand waiting means that it is stuck.
+const QUEUE_BOUND: usize = 1024;
+
+/// A connection on its way to a worker.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) visitor: Visitor,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    handle: Handle,
+    thread: std::thread::JoinHandle<()>,
+}
+
+/// How the acceptor reaches a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Handle {
+    queue: mpsc::Sender<Accepted>,
+    calls: InFlight,
+    connections: Tasks,
+}
+
+impl Handle {
+    /// Calls first, then connections: an idle connection costs nothing.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.calls.len(), self.connections.running())
+    }
+
+    /// Hands a connection over, or gives it back when the queue is full.
+    pub(super) fn give(&self, accepted: Accepted) -> Result<(), Accepted> {
+        self.queue.try_send(accepted).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(accepted)
+            | mpsc::error::TrySendError::Closed(accepted) => accepted,
+        })
+    }
+}
+
+impl Worker {
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    pub(super) fn join(self) {
+        let Self { handle, thread } = self;
+        drop(handle);
+        if thread.join().is_err() {
+            tracing::error!("a worker panicked");
+        }
+    }
+}
+
+/// Starts a worker's thread.
+pub(super) fn start(
+    number: usize,
+    gate: Arc<Gate>,
+    stage: watch::Receiver<Stage>,
+) -> std::io::Result<Worker> {
+    let (queue, accepted) = mpsc::channel(QUEUE_BOUND);
+    let connections = Tasks::default();
+    let handle = Handle {
+        queue,
+        calls: gate.recorder.in_flight.clone(),
+        connections: connections.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || runtime.block_on(work(gate, accepted, connections, stage)))?;
+    Ok(Worker { handle, thread })
+}
+
+async fn work(
+    gate: Arc<Gate>,
+    mut accepted: mpsc::Receiver<Accepted>,
+    connections: Tasks,
+    mut stage: watch::Receiver<Stage>,
+) {
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = accepted.recv() => next,
+            _ = ended(&mut stage) => None,
+        };
+        let Some(next) = next else { return };
+        connections.spawn(
+            "connection",
+            connection::serve(Arc::clone(&gate), next, stage.clone()),
+        );
+    }
+}
+
+async fn ended(stage: &mut watch::Receiver<Stage>) {
+    // An error means that the server is gone, which is an end as well.
+    stage
+        .wait_for(|stage| *stage == Stage::Ended)
+        .await
+        .map(drop)
+        .unwrap_or_default();
+}

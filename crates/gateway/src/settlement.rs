@@ -1,0 +1,100 @@
+//! What an answer that was relayed came to: usage, cost, outcome. Settles however the relay ends, also when the client left.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use provider::catalog::Price;
+use types::TokenUsage;
+
+use crate::admission::Place;
+use crate::journal::{Event, Journal, Outcome};
+use crate::refusal::Refusal;
+
+/// The guard of one relayed answer. Dropping it unsettled means that the client left.
+#[derive(Debug)]
+pub struct Settlement {
+    journal: Option<Journal>,
+    price: Option<Price>,
+    usage: TokenUsage,
+    _place: Place,
+}
+
+impl Settlement {
+    /// Guards the answer of this journal's call.
+    #[must_use]
+    pub fn new(journal: Journal, place: Place, price: Option<Price>) -> Self {
+        Self {
+            journal: Some(journal),
+            price,
+            usage: TokenUsage::default(),
+            _place: place,
+        }
+    }
+
+    /// The journal, while the answer runs.
+    pub fn journal(&mut self) -> Option<&mut Journal> {
+        self.journal.as_mut()
+    }
+
+    /// Takes note of the running totals.
+    pub fn used(&mut self, usage: &TokenUsage) {
+        self.usage.replace_with(usage);
+    }
+
+    /// The answer reached its end.
+    pub fn complete(mut self) {
+        let outcome = self.journal.as_ref().map_or(Outcome::Ok, answered_outcome);
+        self.settle(outcome);
+    }
+
+    /// The answer broke after content had gone out.
+    pub fn broke(mut self, refusal: &Refusal, status: u16, body: Bytes) {
+        if let Some(journal) = &mut self.journal {
+            journal.add(Event::Refused {
+                code: refusal.code,
+                status,
+                stop_reason: refusal.stop_reason,
+                body,
+                output_sent: true,
+            });
+        }
+        self.settle(Outcome::Failed);
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let Some(mut journal) = self.journal.take() else {
+            return;
+        };
+        let elapsed = journal.elapsed();
+        if let Some(attempt) = journal.last_attempt_mut() {
+            attempt.took = elapsed.saturating_sub(attempt.at).max(Duration::ZERO);
+            attempt.evidence.times.end = Some(attempt.took);
+        }
+        if !self.usage.is_unknown() {
+            let cost = self
+                .price
+                .map(|price| provider::catalog::cost(&price, &self.usage));
+            journal.add(Event::Used {
+                usage: self.usage,
+                cost,
+            });
+        }
+        journal.close(outcome);
+    }
+}
+
+/// Answered at the first attempt, or only after a failed one.
+#[must_use]
+pub fn answered_outcome(journal: &Journal) -> Outcome {
+    if journal.attempts().count() > 1 {
+        Outcome::Recovered
+    } else {
+        Outcome::Ok
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.settle(Outcome::Cancelled);
+    }
+}
