@@ -9,84 +9,99 @@ use serde::Deserialize;
 
 use crate::words::words;
 
-words! {
-    /// The name of a failure, one and the same in answers, logs, metrics, the web UI and `goodgate explain`.
-    Code, "a failure code" {
-        UpstreamOverloaded = "upstream_overloaded",
-        ServiceUnavailable = "service_unavailable",
-        RateLimited = "rate_limited",
-        NoHealthyBackend = "no_healthy_backend",
-        DnsFailure = "dns_failure",
-        ConnectionRefused = "connection_refused",
-        HostUnreachable = "host_unreachable",
-        ConnectionClosed = "connection_closed",
-        ConnectionReset = "connection_reset",
-        ResponseReset = "response_reset",
-        ResponseTruncated = "response_truncated",
-        H2StreamReset = "h2_stream_reset",
-        EdgeOriginUnreachable = "edge_origin_unreachable",
-        DnsNameNotFound = "dns_name_not_found",
-        AddressFamilyUnavailable = "address_family_unavailable",
-        TlsToPlaintextPort = "tls_to_plaintext_port",
-        PlaintextToTlsPort = "plaintext_to_tls_port",
-        TlsCertExpired = "tls_cert_expired",
-        TlsCertNameMismatch = "tls_cert_name_mismatch",
-        TlsCertUntrusted = "tls_cert_untrusted",
-        TlsHandshakeFailure = "tls_handshake_failure",
-        TlsAlpnMismatch = "tls_alpn_mismatch",
-        NotHttp = "not_http",
-        ResponseHeaderTooLarge = "response_header_too_large",
-        CredentialsRejected = "credentials_rejected",
-        PermissionDenied = "permission_denied",
-        EndpointNotFound = "endpoint_not_found",
-        ModelNotFound = "model_not_found",
-        ModelRetired = "model_retired",
-        UnexpectedRedirect = "unexpected_redirect",
-        UnexpectedContentType = "unexpected_content_type",
-        ConnectionTimeout = "connection_timeout",
-        TlsHandshakeTimeout = "tls_handshake_timeout",
-        ConnectionWriteTimeout = "connection_write_timeout",
-        ResponseHeaderTimeout = "response_header_timeout",
-        FirstTokenTimeout = "first_token_timeout",
-        StreamIdleTimeout = "stream_idle_timeout",
-        DeadlineExceeded = "deadline_exceeded",
-        UpstreamGatewayTimeout = "upstream_gateway_timeout",
-        ScheduledMaintenance = "scheduled_maintenance",
-        IncidentReported = "incident_reported",
-        Draining = "draining",
-        InternalError = "internal_error",
-        BadGateway = "bad_gateway",
-        ProtocolError = "protocol_error",
-        InvalidBody = "invalid_body",
-        ErrorInSuccess = "error_in_success",
-        DecodeError = "decode_error",
-        StreamErrorEvent = "stream_error_event",
-        StreamIncomplete = "stream_incomplete",
-        StreamMalformed = "stream_malformed",
-        QuotaExhausted = "quota_exhausted",
-        ContentFiltered = "content_filtered",
-        RegionBlocked = "region_blocked",
-        InvalidRequest = "invalid_request",
-        ContextLengthExceeded = "context_length_exceeded",
-        RequestTooLarge = "request_too_large",
-        ClientCancelled = "client_cancelled",
-        ClientTimeout = "client_timeout",
-        Unauthenticated = "unauthenticated",
-        ModelNotAllowed = "model_not_allowed",
-        ContentBlocked = "content_blocked",
-        NoRoute = "no_route",
-        NoTargetAvailable = "no_target_available",
-        CircuitOpen = "circuit_open",
-        LoadShed = "load_shed",
-        QueueTimeout = "queue_timeout",
-        GatewayRateLimited = "gateway_rate_limited",
-        GatewayBudgetExceeded = "gateway_budget_exceeded",
-        ResourceExhausted = "resource_exhausted",
-        ShuttingDown = "shutting_down",
-        ProxyLoopDetected = "proxy_loop_detected",
-        GatewayInternalError = "gateway_internal_error",
-    }
+/// The codes, handed to another macro: the enum and the embedded pages are both made from this list.
+macro_rules! with_codes {
+    ($then:ident) => {
+        $then! {
+            UpstreamOverloaded = "upstream_overloaded",
+            ServiceUnavailable = "service_unavailable",
+            RateLimited = "rate_limited",
+            NoHealthyBackend = "no_healthy_backend",
+            DnsFailure = "dns_failure",
+            ConnectionRefused = "connection_refused",
+            HostUnreachable = "host_unreachable",
+            ConnectionClosed = "connection_closed",
+            ConnectionReset = "connection_reset",
+            ResponseReset = "response_reset",
+            ResponseTruncated = "response_truncated",
+            H2StreamReset = "h2_stream_reset",
+            EdgeOriginUnreachable = "edge_origin_unreachable",
+            DnsNameNotFound = "dns_name_not_found",
+            AddressFamilyUnavailable = "address_family_unavailable",
+            TlsToPlaintextPort = "tls_to_plaintext_port",
+            PlaintextToTlsPort = "plaintext_to_tls_port",
+            TlsCertExpired = "tls_cert_expired",
+            TlsCertNameMismatch = "tls_cert_name_mismatch",
+            TlsCertUntrusted = "tls_cert_untrusted",
+            TlsHandshakeFailure = "tls_handshake_failure",
+            TlsAlpnMismatch = "tls_alpn_mismatch",
+            NotHttp = "not_http",
+            ResponseHeaderTooLarge = "response_header_too_large",
+            CredentialsRejected = "credentials_rejected",
+            PermissionDenied = "permission_denied",
+            EndpointNotFound = "endpoint_not_found",
+            ModelNotFound = "model_not_found",
+            ModelRetired = "model_retired",
+            UnexpectedRedirect = "unexpected_redirect",
+            UnexpectedContentType = "unexpected_content_type",
+            ConnectionTimeout = "connection_timeout",
+            TlsHandshakeTimeout = "tls_handshake_timeout",
+            ConnectionWriteTimeout = "connection_write_timeout",
+            ResponseHeaderTimeout = "response_header_timeout",
+            FirstTokenTimeout = "first_token_timeout",
+            StreamIdleTimeout = "stream_idle_timeout",
+            DeadlineExceeded = "deadline_exceeded",
+            UpstreamGatewayTimeout = "upstream_gateway_timeout",
+            ScheduledMaintenance = "scheduled_maintenance",
+            IncidentReported = "incident_reported",
+            Draining = "draining",
+            InternalError = "internal_error",
+            BadGateway = "bad_gateway",
+            ProtocolError = "protocol_error",
+            InvalidBody = "invalid_body",
+            ErrorInSuccess = "error_in_success",
+            DecodeError = "decode_error",
+            StreamErrorEvent = "stream_error_event",
+            StreamIncomplete = "stream_incomplete",
+            StreamMalformed = "stream_malformed",
+            QuotaExhausted = "quota_exhausted",
+            ContentFiltered = "content_filtered",
+            RegionBlocked = "region_blocked",
+            InvalidRequest = "invalid_request",
+            ContextLengthExceeded = "context_length_exceeded",
+            RequestTooLarge = "request_too_large",
+            ClientCancelled = "client_cancelled",
+            ClientTimeout = "client_timeout",
+            Unauthenticated = "unauthenticated",
+            ModelNotAllowed = "model_not_allowed",
+            ContentBlocked = "content_blocked",
+            NoRoute = "no_route",
+            NoTargetAvailable = "no_target_available",
+            CircuitOpen = "circuit_open",
+            LoadShed = "load_shed",
+            QueueTimeout = "queue_timeout",
+            GatewayRateLimited = "gateway_rate_limited",
+            GatewayBudgetExceeded = "gateway_budget_exceeded",
+            ResourceExhausted = "resource_exhausted",
+            ShuttingDown = "shutting_down",
+            ProxyLoopDetected = "proxy_loop_detected",
+            GatewayInternalError = "gateway_internal_error",
+        }
+    };
 }
+
+macro_rules! define_codes {
+    ($($variant:ident = $word:literal,)+) => {
+        words! {
+            /// The name of a failure, the same in answers, logs, metrics, the web UI and `goodgate explain`.
+            Code, "a failure code" {
+                $($variant = $word,)+
+            }
+        }
+    };
+}
+
+with_codes!(define_codes);
 
 words! {
     /// The kind of a failure: its cause in one word.
@@ -232,6 +247,19 @@ impl Code {
     #[must_use]
     pub fn facts(self) -> &'static Facts {
         row(self as usize)
+    }
+
+    /// The code's page of the book (`docs/errors/<code>.md`), as Markdown.
+    #[must_use]
+    pub fn page(self) -> &'static str {
+        macro_rules! pages {
+            ($($variant:ident = $word:literal,)+) => {
+                match self {
+                    $(Self::$variant => include_str!(concat!("../../../docs/errors/", $word, ".md")),)+
+                }
+            };
+        }
+        with_codes!(pages)
     }
 }
 

@@ -12,7 +12,7 @@ use super::judged;
 use crate::cause::{Code, Origin, Processed};
 use crate::evidence::{Evidence, Signal};
 use crate::excerpt::scrub;
-use crate::verdict::{MadeBy, judge};
+use crate::verdict::{MadeBy, Verdict, judge};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,12 +68,11 @@ fn words(body: &str) -> Option<Signal> {
     })
 }
 
-fn check(path: &Path) -> (Code, Option<String>) {
+fn read(path: &Path) -> (Case, Evidence) {
     let text = fs::read_to_string(path).expect("a readable file");
     let case: Case =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert!(case.source.len() > 10, "{}: a source line", path.display());
-    let mut evidence = case.evidence;
+    let mut evidence = case.evidence.clone();
     if let Some(body) = &case.body {
         let kind = evidence
             .head
@@ -82,6 +81,20 @@ fn check(path: &Path) -> (Code, Option<String>) {
         (evidence.excerpt, evidence.page_title) = scrub(body.as_bytes(), kind.as_deref());
         evidence.signal = words(body).or(evidence.signal);
     }
+    (case, evidence)
+}
+
+/// The verdict and the status of the first recorded failure with this code.
+pub(super) fn verdict_of(code: Code) -> Option<(Verdict, Option<u16>)> {
+    let evidences = files().into_iter().map(|path| read(&path).1);
+    evidences
+        .map(|evidence| (judge(&evidence), evidence.status()))
+        .find(|(verdict, _)| verdict.code == code)
+}
+
+fn check(path: &Path) -> (Code, Option<String>) {
+    let (case, evidence) = read(path);
+    assert!(case.source.len() > 10, "{}: a source line", path.display());
     let verdict = judge(&evidence);
     let found = Expected {
         code: verdict.code,
