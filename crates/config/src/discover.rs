@@ -1,15 +1,18 @@
 //! Without a file: what the environment names. Provider keys, the local model, servers that may run on this machine,
 //! and the demo models where nothing else is there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use provider::request;
 use provider::{Endpoint, KINDS, Kind, Place};
 use types::{CredentialId, ProviderId, Secret};
 
-use crate::assemble::{self, LOCAL, LOCAL_MODEL, Parts};
+use crate::assemble::{self, DEMO, LOCAL, LOCAL_MODEL, Parts};
+use crate::diagnostic::Diagnostic;
 use crate::environment::Environment;
 use crate::keys;
+use crate::load;
 use crate::snapshot::{Credential, Origin, Provider, Server, Snapshot, TlsSettings};
 
 /// The variable by which the starter of the local model says where it is.
@@ -28,6 +31,9 @@ pub struct Discovery {
     pub ignored: Vec<Ignored>,
     /// Servers that may run: to be asked, and given to [`discover_with`] if they answer.
     pub candidates: Vec<Candidate>,
+    /// What is wrong with settings in variables and flags; with an error among it the snapshot is all defaults and
+    /// must not run.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A provider that the environment names.
@@ -78,32 +84,39 @@ pub fn discover_with(
     demo_url: Option<&str>,
     answered: &[Candidate],
 ) -> Discovery {
-    let mut parts = Parts::new(Origin::Environment);
+    // Without a file, variables and flags still are settings.
+    let environment = match demo_url {
+        Some(url) => &environment.clone().with_demo_url(url),
+        None => environment,
+    };
+    let (parts, diagnostics) = load::read(
+        "",
+        Path::new("the environment"),
+        Origin::Environment,
+        environment,
+    );
+    let mut parts = parts.unwrap_or_else(|| Parts::new(Origin::Environment));
     let mut search = Search::new(environment, &parts);
     search.services();
     search.local_model();
     search.candidates();
     search.answered(answered);
-    let Search {
-        found,
-        providers,
-        missing,
-        ignored,
-        candidates,
-        ..
-    } = search;
     let is_real = |provider: &Arc<Provider>| provider.id.as_str() != LOCAL;
-    let wants_demo = !providers.iter().any(is_real) && parts.server.is_loopback();
-    parts.providers = providers;
+    let is_asked = |name: &str| environment.setting(name).is_some();
+    let wants_demo =
+        !is_asked("demo") && !search.providers.iter().any(is_real) && parts.server.is_loopback();
+    parts.providers = search.providers;
+    parts.providers.sort_by_key(|one| one.id.as_str() == DEMO);
     if wants_demo {
-        parts.add_demo(demo_url);
+        parts.add_demo(environment.demo_url());
     }
     Discovery {
         snapshot: parts.assemble(),
-        found,
-        missing,
-        ignored,
-        candidates,
+        found: search.found,
+        missing: search.missing,
+        ignored: search.ignored,
+        candidates: search.candidates,
+        diagnostics,
     }
 }
 
@@ -125,7 +138,7 @@ impl<'a> Search<'a> {
             server: parts.server.clone(),
             resilience: parts.resilience.clone(),
             found: Vec::new(),
-            providers: Vec::new(),
+            providers: parts.providers.clone(),
             missing: Vec::new(),
             ignored: Vec::new(),
             candidates: Vec::new(),
@@ -135,6 +148,14 @@ impl<'a> Search<'a> {
     /// Companies' services whose key is set.
     fn services(&mut self) {
         for kind in KINDS.iter().filter(|kind| kind.place == Place::Service) {
+            // Settings in variables may have named it already.
+            if self
+                .providers
+                .iter()
+                .any(|one| one.id.as_str() == kind.name)
+            {
+                continue;
+            }
             let Some((variable, key)) = self.key_of(kind) else {
                 if let Some(variable) = kind.key_variables.first() {
                     self.missing.push((kind, variable));
@@ -333,7 +354,7 @@ fn keyless() -> Credential {
 }
 
 /// Whether two hosts are the same one; all names of loopback are.
-fn is_same_host(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_host(one: &str, other: &str) -> bool {
     let is_loopback = |host: &str| {
         host == "localhost"
             || host.ends_with(".localhost")

@@ -82,27 +82,29 @@ impl Environment {
     }
 
     /// A variable's value, the empty one too.
-    #[expect(dead_code, reason = "the reader comes next")]
     pub(crate) fn get_even_empty(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 
-    #[expect(dead_code, reason = "the reader comes next")]
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
     }
 
-    #[expect(dead_code, reason = "the reader comes next")]
     pub(crate) fn flags(&self) -> &[(String, String)] {
         &self.flags
     }
 
-    #[expect(dead_code, reason = "the reader comes next")]
+    /// What a flag or a variable says of a setting of the top level.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        let flag = self.flags.iter().rev().find(|(path, _)| path == name);
+        flag.map(|(_, value)| value.as_str())
+            .or_else(|| self.get(&format!("GOODGATE_{}", name.to_uppercase())))
+    }
+
     pub(crate) fn demo_url(&self) -> Option<&str> {
         self.demo_url.as_deref()
     }
 
-    #[expect(dead_code, reason = "the reader comes next")]
     pub(crate) fn allows_missing(&self) -> bool {
         self.allow_missing
     }

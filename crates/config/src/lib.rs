@@ -5,22 +5,36 @@
 //! (no file), then [`snapshot`] for what comes out of them.
 
 mod assemble;
+mod compile;
 pub mod diagnostic;
 pub mod discover;
 pub mod environment;
+mod file;
 pub mod keys;
 mod load;
 mod near;
+mod overrides;
+mod reader;
 pub mod resolve;
+mod schema;
+mod sections;
 pub mod snapshot;
+mod text;
+mod words;
+mod yaml;
 
 pub use diagnostic::{Colour, Diagnostic, Place, Severity, Source, Span};
 pub use discover::{Candidate, Discovery, Found, Ignored, discover, discover_with};
 pub use environment::Environment;
-pub use load::{Loaded, load};
+pub use load::{Loaded, Unreadable, load};
 pub use resolve::{Resolved, Unresolved};
+pub use schema::{reference_markdown, schema_json};
 pub use snapshot::{
     Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, Hold, ListedModel, LogFormat,
     ModelPolicy, Network, Origin, Provider, Resilience, Route, RouteUpstream, Server, Snapshot,
     Storage, Target, Timeouts, TlsSettings, TlsVersion,
 };
+pub use words::words;
+
+#[cfg(test)]
+mod tests;
