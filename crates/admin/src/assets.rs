@@ -21,6 +21,10 @@ struct Files;
 
 /// Answers a GET or HEAD of `/`, `/ui` or below.
 pub(crate) fn serve(request: &Request<Body>) -> Response {
+    serve_from::<Files>(request)
+}
+
+fn serve_from<F: RustEmbed>(request: &Request<Body>) -> Response {
     let path = request.uri().path();
     let Some(name) = path.strip_prefix("/ui") else {
         return Redirect::to("/ui").into_response();
@@ -28,7 +32,7 @@ pub(crate) fn serve(request: &Request<Body>) -> Response {
     let name = name.trim_start_matches('/');
     let hashed = name.starts_with("assets/");
     if !name.is_empty() && !name.split('/').any(|part| part == "..") {
-        if let Some(response) = file(name, request.headers(), hashed) {
+        if let Some(response) = file::<F>(name, request.headers(), hashed) {
             return response;
         }
         if hashed {
@@ -36,11 +40,11 @@ pub(crate) fn serve(request: &Request<Body>) -> Response {
         }
     }
     // Any other path is a page of the app, which reads it itself.
-    file("index.html", request.headers(), false).unwrap_or_else(placeholder)
+    file::<F>("index.html", request.headers(), false).unwrap_or_else(placeholder)
 }
 
-fn file(name: &str, asked: &HeaderMap, hashed: bool) -> Option<Response> {
-    let (file, encoding) = find(name, asked)?;
+fn file<F: RustEmbed>(name: &str, asked: &HeaderMap, hashed: bool) -> Option<Response> {
+    let (file, encoding) = find::<F>(name, asked)?;
     let tag = HeaderValue::from_str(&tag(&file)).ok()?;
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -78,15 +82,18 @@ fn file(name: &str, asked: &HeaderMap, hashed: bool) -> Option<Response> {
 }
 
 /// The file, compressed where there is such a copy and the client takes it.
-fn find(name: &str, asked: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
+fn find<F: RustEmbed>(
+    name: &str,
+    asked: &HeaderMap,
+) -> Option<(EmbeddedFile, Option<&'static str>)> {
     for (encoding, suffix) in [("br", ".br"), ("gzip", ".gz")] {
         if accepts(asked, encoding)
-            && let Some(file) = Files::get(&format!("{name}{suffix}"))
+            && let Some(file) = F::get(&format!("{name}{suffix}"))
         {
             return Some((file, Some(encoding)));
         }
     }
-    Files::get(name).map(|file| (file, None))
+    F::get(name).map(|file| (file, None))
 }
 
 fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
@@ -149,4 +156,113 @@ fn placeholder() -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, page).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(RustEmbed)]
+    #[folder = "tests/fixtures/ui"]
+    struct Built;
+
+    #[derive(RustEmbed)]
+    #[folder = "tests/fixtures/no-such-folder"]
+    #[allow_missing = true]
+    struct NotBuilt;
+
+    fn get<F: RustEmbed>(path: &str, headers: &[(&'static str, &str)]) -> Response {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        serve_from::<F>(&request.body(Body::empty()).unwrap())
+    }
+
+    fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+        response
+            .headers()
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn every_path_that_is_no_file_is_the_app() {
+        for path in [
+            "/ui",
+            "/ui/",
+            "/ui/requests/req_1",
+            "/ui/models/gpt-4.1",
+            "/ui/../secret",
+        ] {
+            let response = get::<Built>(path, &[]);
+            assert_eq!(response.status(), 200, "{path}");
+            assert_eq!(
+                header(&response, "content-type"),
+                "text/html; charset=utf-8"
+            );
+            assert_eq!(header(&response, "cache-control"), "no-cache");
+            let policy = header(&response, "content-security-policy");
+            assert!(policy.starts_with("default-src 'none'; script-src 'self';"));
+        }
+    }
+
+    #[test]
+    fn the_root_leads_to_the_app() {
+        let response = get::<Built>("/", &[]);
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "location")),
+            (303, "/ui")
+        );
+    }
+
+    #[test]
+    fn hashed_files_are_kept_for_good_and_missing_ones_are_missing() {
+        let response = get::<Built>("/ui/assets/app-1234.js", &[]);
+        assert_eq!(
+            header(&response, "content-type"),
+            "text/javascript; charset=utf-8"
+        );
+        assert_eq!(
+            header(&response, "cache-control"),
+            "public, max-age=31536000, immutable"
+        );
+        assert_eq!(get::<Built>("/ui/assets/app-9.js", &[]).status(), 404);
+        let icon = get::<Built>("/ui/favicon.svg", &[]);
+        assert_eq!(header(&icon, "content-type"), "image/svg+xml");
+        assert_eq!(header(&icon, "cache-control"), "no-cache");
+    }
+
+    #[test]
+    fn the_smallest_copy_that_the_client_takes_is_sent() {
+        for (accepts, expected) in [
+            ("gzip, deflate, br", "br"),
+            ("gzip", "gzip"),
+            ("br;q=0, gzip;q=0.5", "gzip"),
+            ("identity", ""),
+            ("BR", "br"),
+        ] {
+            let response = get::<Built>("/ui/assets/app-1234.js", &[("accept-encoding", accepts)]);
+            assert_eq!(header(&response, "content-encoding"), expected, "{accepts}");
+            assert_eq!(header(&response, "vary"), "accept-encoding");
+        }
+    }
+
+    #[test]
+    fn a_file_that_the_browser_has_is_not_sent_again() {
+        let first = get::<Built>("/ui", &[]);
+        let tag = header(&first, "etag");
+        assert_eq!(get::<Built>("/ui", &[("if-none-match", tag)]).status(), 304);
+        assert_eq!(
+            get::<Built>("/ui", &[("if-none-match", "\"other\"")]).status(),
+            200
+        );
+    }
+
+    #[test]
+    fn without_the_build_a_page_says_how_to_get_it() {
+        let response = get::<NotBuilt>("/ui/requests", &[]);
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "cache-control"), "no-store");
+    }
 }

@@ -81,6 +81,7 @@ pub(crate) async fn follow(State(app): State<Shared>, uri: Uri) -> Result<Respon
         news: app.parts().store.subscribe(),
         wanted,
         opened: false,
+        ping_every: PING_EVERY,
         _permit: permit,
     };
     let events = stream::unfold(follower, |mut follower| async move {
@@ -103,6 +104,7 @@ struct Follower {
     news: Receiver<News>,
     wanted: Wanted,
     opened: bool,
+    ping_every: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -116,7 +118,7 @@ impl Follower {
             ));
         }
         loop {
-            let Ok(received) = time::timeout(PING_EVERY, self.news.recv()).await else {
+            let Ok(received) = time::timeout(self.ping_every, self.news.recv()).await else {
                 return Some(Bytes::from_static(b": ping\n\n"));
             };
             match received {
@@ -181,5 +183,31 @@ impl Wanted {
                         .iter()
                         .any(|attempt| attempt.status == Some(status))
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{Semaphore, broadcast};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_quiet_stream_is_kept_open_and_ends_with_the_store() {
+        let (sender, news) = broadcast::channel(1);
+        let places = Arc::new(Semaphore::new(1));
+        let mut follower = Follower {
+            news,
+            wanted: Wanted {
+                outcomes: Vec::new(),
+                query: LiveQuery::default(),
+            },
+            opened: true,
+            ping_every: Duration::from_millis(1),
+            _permit: places.acquire_owned().await.unwrap(),
+        };
+        assert_eq!(follower.next().await.unwrap(), ": ping\n\n");
+        drop(sender);
+        assert_eq!(follower.next().await, None);
     }
 }

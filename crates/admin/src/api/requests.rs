@@ -218,8 +218,12 @@ pub(crate) async fn get(
     };
     let call = &kept.call;
     let details = &call.details;
+    let mut request = Request::from(&kept);
+    for (shown, row) in request.attempts.iter_mut().zip(&call.attempts) {
+        shown.full_evidence = raw(row.evidence_json.as_deref());
+    }
     Ok(Json(RequestDetail {
-        request: Request::from(&kept),
+        request,
         error: raw(call.error_json.as_deref()),
         code_facts: call.code.as_deref().and_then(CodeFacts::find),
         policy: Policy::from(details),

@@ -247,6 +247,7 @@ impl From<&store::NotKept> for NotKept {
     }
 }
 
+/// A call as lists show it: without `full_evidence`.
 impl From<&Kept> for Request {
     fn from(kept: &Kept) -> Self {
         let call: &CallRow = &kept.call;
@@ -332,7 +333,7 @@ impl From<&AttemptRow> for Attempt {
                 first_token_us: micros(row.phases.first_token),
                 end_us: micros(row.phases.end),
             },
-            full_evidence: raw(row.evidence_json.as_deref()),
+            full_evidence: None,
         }
     }
 }
