@@ -1,3 +1,74 @@
-//! The binary.
+//! The binary: arguments, wiring, exit codes. What it does is in the crates; `serve` is put together in [`wiring`].
 
-fn main() {}
+mod owner;
+
+mod probe;
+
+mod screen;
+
+mod settings;
+
+mod signals;
+
+mod wiring;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An AI gateway that survives bad upstreams, explains every failure, and governs every call.
+#[derive(Debug, Parser)]
+#[command(name = "goodgate", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the gateway.
+    #[command(visible_alias = "start", alias = "up")]
+    Serve(ServeArguments),
+    #[command(flatten)]
+    Other(cli::Verb),
+}
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The configuration file. Default: goodgate.yaml here, in ~/.config/goodgate or in /etc/goodgate; without any,
+    /// what the environment names.
+    #[arg(long, env = "GOODGATE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address and port to listen on. Default: 127.0.0.1:4000.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The folder for keys and records. Default: ~/.local/state/goodgate or /var/lib/goodgate.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    /// How log lines are written: auto, pretty or json. Default: pretty on a terminal, else json.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Offer the scripted demo models even where a provider or a configuration file exists.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.verb {
+        Verb::Serve(arguments) => match wiring::serve(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                screen::complain(&error);
+                ExitCode::from(error.exit_code())
+            }
+        },
+        Verb::Other(verb) => cli::run(verb),
+    }
+}

@@ -1,0 +1,84 @@
+//! `drill`: the scripted faulty server as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use drill::{Drill, Options, Script, Style};
+
+use crate::{exit, output};
+
+/// What `drill` takes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Where it listens; port 0 takes a free one. The URL is printed.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Whose API it speaks.
+    #[arg(long = "as", value_enum, default_value_t = As::All)]
+    style: As,
+    /// What it does to which request; see docs/drill.md.
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// A file to which a line of JSON is appended for each request.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum As {
+    /// By the path of each request.
+    All,
+    Openai,
+    Anthropic,
+    Gemini,
+    Mistral,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let script = match script(arguments) {
+        Ok(script) => script,
+        Err(message) => {
+            output::talk(&format!("goodgate: {message}\n"));
+            return ExitCode::from(exit::INVALID);
+        }
+    };
+    let style = match arguments.style {
+        As::All => Style::All,
+        As::Openai => Style::OpenAi,
+        As::Anthropic => Style::Anthropic,
+        As::Gemini => Style::Gemini,
+        As::Mistral => Style::Mistral,
+    };
+    let options = Options {
+        listen: arguments.listen,
+        style,
+        script,
+        log_file: arguments.log.clone(),
+        ..Options::default()
+    };
+    match Drill::start(options) {
+        Ok(drill) => {
+            output::result(&format!("{}\n", drill.url()));
+            drill.wait();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::talk(&format!(
+                "goodgate: the drill cannot listen on {}: {error}\n",
+                arguments.listen
+            ));
+            ExitCode::from(exit::FAILURE)
+        }
+    }
+}
+
+fn script(arguments: &Arguments) -> Result<Script, String> {
+    let Some(path) = &arguments.script else {
+        return Ok(Script::default());
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Script::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,294 @@
+//! One stored call: what happened in order, whose fault, what to do.
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+/// What of the admin API's answer is shown.
+#[derive(Debug, Deserialize)]
+pub(super) struct Call {
+    id: String,
+    started_ms: u64,
+    outcome: String,
+    status: Option<u16>,
+    method: String,
+    path: String,
+    model: Option<String>,
+    served_by: Option<String>,
+    key: Option<String>,
+    code: Option<String>,
+    origin: Option<String>,
+    stop_reason: Option<String>,
+    total_ms: u64,
+    client: Client,
+    attempts: Vec<Attempt>,
+    error: Option<serde_json::Value>,
+    #[serde(default)]
+    not_tried: Vec<NotTried>,
+    #[serde(default)]
+    losses: Vec<Loss>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Client {
+    request_id: Option<String>,
+    agent: Option<String>,
+    retry_count: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Attempt {
+    n: u32,
+    target: String,
+    at_ms: u64,
+    ms: u64,
+    status: Option<u16>,
+    code: Option<String>,
+    evidence: Option<String>,
+    detail: Option<String>,
+    next: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct NotTried {
+    target: String,
+    why: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Loss {
+    field: String,
+    why: String,
+}
+
+/// Columns of the bars.
+const BAR_WIDTH: u64 = 36;
+
+/// The explanation.
+pub(super) fn explain(call: &Call) -> String {
+    let mut out = String::new();
+    head(&mut out, call);
+    why(&mut out, call);
+    timeline(&mut out, call);
+    for skipped in &call.not_tried {
+        line(
+            &mut out,
+            "Skipped",
+            &format!("{}: {}", skipped.target, skipped.why),
+        );
+    }
+    for loss in &call.losses {
+        line(&mut out, "Lost", &format!("{}: {}", loss.field, loss.why));
+    }
+    client(&mut out, &call.client);
+    fixes(&mut out, call);
+    out
+}
+
+fn head(out: &mut String, call: &Call) {
+    let seconds = call.started_ms / 1000 % 86_400;
+    let mut parts = vec![format!(
+        "{}{}{}",
+        call.outcome.to_uppercase(),
+        call.status
+            .map(|status| format!(" {status}"))
+            .unwrap_or_default(),
+        call.code
+            .as_ref()
+            .map(|code| format!(" {code}"))
+            .unwrap_or_default()
+    )];
+    parts.extend(
+        call.origin
+            .as_ref()
+            .map(|origin| format!("origin {origin}")),
+    );
+    parts.push(format!("{} {}", call.method, call.path));
+    parts.extend(call.model.as_ref().map(|model| format!("model {model}")));
+    parts.extend(call.key.as_ref().map(|key| format!("key {key}")));
+    parts.push(format!(
+        "{:02}:{:02}:{:02}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    ));
+    parts.push(duration(call.total_ms));
+    push(out, format_args!("{}\n{}\n", call.id, parts.join(" · ")));
+}
+
+fn why(out: &mut String, call: &Call) {
+    let message = call.error.as_ref().and_then(|body| {
+        let error = body.get("error").unwrap_or(body);
+        error
+            .get("message")
+            .or_else(|| error.get("detail"))
+            .and_then(serde_json::Value::as_str)
+    });
+    match (message, &call.served_by) {
+        (Some(message), _) => line(out, "Why", message),
+        (None, Some(target)) if call.outcome == "recovered" => {
+            let failed: Vec<_> = call
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.code.is_some())
+                .collect();
+            let told: Vec<_> = failed
+                .iter()
+                .map(|a| format!("{} {}", a.target, a.code.as_deref().unwrap_or("")))
+                .collect();
+            line(
+                out,
+                "Why",
+                &format!("{}; {target} answered.", told.join(", ")),
+            );
+        }
+        (None, Some(target)) => line(out, "Why", &format!("{target} answered.")),
+        (None, None) => line(out, "Why", "the client left before there was an answer."),
+    }
+    let whose = match call.origin.as_deref() {
+        Some("client") => "the caller's: the request itself.",
+        Some("gateway") => {
+            "the gateway's settings or its account at the provider; the request is fine."
+        }
+        Some("network") => "the network between the gateway and the provider; the request is fine.",
+        Some("upstream") => "the provider's; the request and the caller's key are fine.",
+        _ => return,
+    };
+    line(out, "Whose", whose);
+    if let Some(reason) = &call.stop_reason {
+        line(out, "Stopped", reason);
+    }
+}
+
+fn timeline(out: &mut String, call: &Call) {
+    if call.attempts.is_empty() {
+        return;
+    }
+    let whole = call.total_ms.max(1);
+    let width = call
+        .attempts
+        .iter()
+        .map(|attempt| attempt.target.chars().count())
+        .max()
+        .unwrap_or(0);
+    for attempt in &call.attempts {
+        let start = (attempt.at_ms * BAR_WIDTH / whole).min(BAR_WIDTH - 1);
+        let length = (attempt.ms * BAR_WIDTH / whole).clamp(1, BAR_WIDTH - start);
+        let bar = format!("{}{}", " ".repeat(index(start)), "█".repeat(index(length)));
+        let rest = index(BAR_WIDTH - start - length);
+        let shown = attempt.detail.as_ref().or(attempt.evidence.as_ref());
+        let what = match (&attempt.code, attempt.status) {
+            (Some(code), _) => format!("{code}: {}", shown.map_or("", String::as_str)),
+            (None, Some(status)) => status.to_string(),
+            (None, None) => String::new(),
+        };
+        push(
+            out,
+            format_args!(
+                "{:>2} {:<width$}  {bar}{} {:>6} ms  {what}  -> {}\n",
+                attempt.n,
+                attempt.target,
+                " ".repeat(rest),
+                attempt.ms,
+                attempt.next
+            ),
+        );
+    }
+}
+
+fn client(out: &mut String, client: &Client) {
+    let mut parts: Vec<String> = client.agent.iter().cloned().collect();
+    parts.extend(client.request_id.as_ref().map(|id| format!("its id {id}")));
+    parts.extend(client.retry_count.map(|count| format!("its retry {count}")));
+    if !parts.is_empty() {
+        line(out, "Client", &parts.join(", "));
+    }
+}
+
+fn fixes(out: &mut String, call: &Call) {
+    let fixes = call.error.as_ref().and_then(|body| {
+        let ours = body
+            .get("error")
+            .unwrap_or(body)
+            .get("goodgate")
+            .or_else(|| body.get("goodgate"))?;
+        ours.get("fix")?.as_array()
+    });
+    for (number, fix) in fixes.into_iter().flatten().enumerate() {
+        let fix = fix.as_str().unwrap_or_default();
+        line(out, if number == 0 { "Fix" } else { "" }, fix);
+    }
+    if let Some(code) = &call.code {
+        line(out, "More", &format!("goodgate explain {code}"));
+    }
+}
+
+fn duration(ms: u64) -> String {
+    if ms < 1000 {
+        format!("{ms} ms")
+    } else {
+        format!("{}.{:02} s", ms / 1000, ms % 1000 / 10)
+    }
+}
+
+fn index(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(0)
+}
+
+fn line(out: &mut String, label: &str, text: &str) {
+    push(out, format_args!("{label:<8} {text}\n"));
+}
+
+/// Writing to a string cannot fail.
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_call_shows_each_attempt_with_its_code_time_and_what_followed() {
+        let call: Call = serde_json::from_value(serde_json::json!({
+            "id": "req_01K9ZQ7V3M8T2ABCDEFGHJKMNP", "started_ms": 1_790_000_000_000_u64, "outcome": "failed",
+            "status": 502, "method": "POST", "path": "/v1/chat/completions", "model": "smart", "served_by": null,
+            "key": "dev", "code": "bad_gateway", "origin": "upstream", "stop_reason": "no_other_target",
+            "total_ms": 2000, "client": {"request_id": null, "agent": "openai-python", "retry_count": 0},
+            "attempts": [
+                {"n": 1, "target": "a/m", "at_ms": 0, "ms": 800, "status": 502, "code": "bad_gateway",
+                 "evidence": "text/html", "detail": null, "next": "next_target"},
+                {"n": 2, "target": "b/m", "at_ms": 820, "ms": 1180, "status": null, "code": "connection_timeout",
+                 "evidence": "no SYN-ACK", "detail": null, "next": "exhausted"}],
+            "error": {"error": {"message": "All failed.", "goodgate": {"fix": ["Wait.", "Add a target."]}}},
+        }))
+        .unwrap();
+        let text = explain(&call);
+        for part in [
+            "FAILED 502 bad_gateway",
+            "origin upstream",
+            "model smart",
+            "2.00 s",
+            "Why      All failed.",
+            "1 a/m",
+            "800 ms  bad_gateway: text/html  -> next_target",
+            "1180 ms  connection_timeout: no SYN-ACK  -> exhausted",
+            "Fix      Wait.",
+            "Add a target.",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_without_time_or_attempts_is_explained_all_the_same() {
+        let call: Call = serde_json::from_value(serde_json::json!({
+            "id": "req_01K9ZQ7V3M8T2ABCDEFGHJKMNP", "started_ms": 0, "outcome": "cancelled", "status": null,
+            "method": "POST", "path": "/v1/chat/completions", "model": null, "served_by": null, "key": null,
+            "code": null, "origin": null, "stop_reason": null, "total_ms": 0,
+            "client": {"request_id": null, "agent": null, "retry_count": null}, "attempts": [], "error": null,
+        }))
+        .unwrap();
+        assert!(explain(&call).contains("the client left"));
+    }
+}

@@ -1,0 +1,54 @@
+//! The signals that a running gateway obeys.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// End, but let running calls finish; a second time: at once.
+    Drain,
+    /// Read the configuration again.
+    Reload,
+    /// End at once.
+    Quit,
+}
+
+/// The signals, listened to.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    quit: Signal,
+    reopen: Signal,
+}
+
+impl Signals {
+    /// Begins to listen; from here on these signals no longer kill the process.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// The next wish.
+    ///
+    /// # Cancel safety
+    /// No signal is lost when it is dropped.
+    pub(crate) async fn next(&mut self) -> Wish {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Wish::Drain,
+                _ = self.interrupt.recv() => return Wish::Drain,
+                _ = self.hangup.recv() => return Wish::Reload,
+                _ = self.quit.recv() => return Wish::Quit,
+                // Log lines go to standard output, which nobody rotates under us.
+                _ = self.reopen.recv() => {}
+            }
+        }
+    }
+}
