@@ -279,13 +279,13 @@ impl Body {
             }
             match self.poll_more(cx) {
                 Poll::Ready(Ok(true)) => self.waiting = None,
-                Poll::Ready(Ok(false)) if self.reader.may_end() => {
-                    self.keep_alive = false;
-                    self.connection = None;
-                    return Poll::Ready(None);
-                }
                 Poll::Ready(Ok(false)) => {
-                    return Poll::Ready(Some(Err(self.fail(Fault::BodyTruncated, None))));
+                    self.keep_alive = false;
+                    if !self.reader.end() {
+                        return Poll::Ready(Some(Err(self.fail(Fault::BodyTruncated, None))));
+                    }
+                    self.settle();
+                    return Poll::Ready(None);
                 }
                 Poll::Ready(Err(fault)) => return Poll::Ready(Some(Err(self.fail(fault, None)))),
                 Poll::Pending => {

@@ -121,10 +121,12 @@ impl BodyReader {
         }
     }
 
-    /// Whether a clean end of file here ends the body as it should.
-    #[must_use]
-    pub fn may_end(&self) -> bool {
-        matches!(self.state, State::UntilClose | State::Done)
+    /// Takes a clean end of file; whether it ends the body as it should.
+    pub fn end(&mut self) -> bool {
+        if self.state == State::UntilClose {
+            self.state = State::Done;
+        }
+        self.is_done()
     }
 
     /// The fields after the last chunk, where there are any.

@@ -72,8 +72,11 @@ pub fn parse_all<'a>(
     }
     match reader {
         None => parsed.fault = Some(heads.conclude(&buffer).unwrap_or(Fault::Closed)),
-        Some(reader) if !reader.may_end() => parsed.fault = Some(Fault::BodyTruncated),
-        Some(reader) => {
+        Some(mut reader) => {
+            if !reader.end() {
+                parsed.fault = Some(Fault::BodyTruncated);
+                return parsed;
+            }
             parsed.trailers = reader.trailers();
             parsed.surplus = buffer.len();
             parsed.reusable = keep_alive && buffer.is_empty();
