@@ -175,3 +175,6 @@ pub fn read_error(dialect: Dialect, body: &[u8]) -> Option<ErrorWords> {
         | Dialect::MistralChat => error_words::read(body).map(|words| *words),
     }
 }
+
+#[cfg(test)]
+mod tests;

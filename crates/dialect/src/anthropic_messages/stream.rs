@@ -1,7 +1,7 @@
 //! Reads a server's stream of events.
 
 use crate::anthropic_messages::reply::{self, Counters};
-use crate::canonical::{Event, Loss};
+use crate::canonical::{Event, Finish, Loss};
 use crate::json::{Object, Shape};
 use crate::stream::Odd;
 
@@ -9,7 +9,8 @@ use crate::stream::Odd;
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     begun: bool,
-    finished: bool,
+    /// Why the answer ends. It is given with the terminal event, so that an answer cut before that has no end.
+    finish: Option<Finish>,
     counters: Counters,
     blocks: Vec<Open>,
     calls: u32,
@@ -48,9 +49,12 @@ impl Decoder {
             "content_block_delta" => self.delta(&mut members, out)?,
             "content_block_stop" => self.block_stop(&mut members, out),
             "message_delta" => self.message_delta(&mut members, out),
-            "message_stop" if self.finished => return Ok(true),
             "message_stop" => {
-                return Err(Odd::shape("`message_stop` came without a `stop_reason`"));
+                let finish = self.finish.take();
+                let finish = finish
+                    .ok_or_else(|| Odd::shape("`message_stop` came without a `stop_reason`"))?;
+                out.push(Event::Finish { choice: 0, finish });
+                return Ok(true);
             }
             "ping" => out.push(Event::Ping),
             // New types may be added at any time.
@@ -202,17 +206,13 @@ impl Decoder {
         let Some(mut delta) = members.child("delta") else {
             return;
         };
-        let Some(word) = delta.string("stop_reason").filter(|_| !self.finished) else {
+        let Some(word) = delta.string("stop_reason") else {
             return;
         };
         for open in self.blocks.drain(..) {
             close(open, out);
         }
-        self.finished = true;
-        out.push(Event::Finish {
-            choice: 0,
-            finish: reply::finish(&word, &mut delta),
-        });
+        self.finish = Some(reply::finish(&word, &mut delta));
     }
 }
 

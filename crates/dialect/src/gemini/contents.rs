@@ -102,6 +102,16 @@ impl<'a> Building<'a, '_> {
             Some(content) if content.role == role => content.parts.extend(parts),
             _ => self.contents.push(wire::Content { role, parts }),
         }
+        if let Some(content) = self
+            .contents
+            .last_mut()
+            .filter(|content| content.role == "user")
+        {
+            // Responses come right after their calls; the rest keeps its order.
+            content
+                .parts
+                .sort_by_key(|part| part.function_response.is_none());
+        }
     }
 
     fn parts(&mut self, turn: &'a Turn, parts: &mut Vec<Part<'a>>) -> Result<(), CallError> {

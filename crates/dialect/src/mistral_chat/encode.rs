@@ -134,7 +134,23 @@ fn messages<'a>(call: &'a Call, losses: &mut Losses) -> Result<Vec<wire::Message
             }
         };
         begun |= role != "system";
-        messages.push(message(turn, role, losses)?);
+        let message = message(turn, role, losses)?;
+        if role == "assistant" && message.tool_calls.is_empty() && message.content.is_empty() {
+            continue;
+        }
+        if role == "user"
+            && messages
+                .last()
+                .is_some_and(|last: &wire::Message<'_>| last.role == "tool")
+        {
+            losses.note("messages", "Mistral takes no user's message right after a tool's result: an assistant's `OK.` was put between");
+            messages.push(wire::Message {
+                role: "assistant",
+                content: Content::Text(Cow::Borrowed("OK.")),
+                ..wire::Message::default()
+            });
+        }
+        messages.push(message);
     }
     if let Some(last) = messages.last_mut() {
         last.prefix = last.role == "assistant";

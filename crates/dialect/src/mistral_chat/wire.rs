@@ -61,6 +61,16 @@ pub(crate) enum Content<'a> {
     Parts(Vec<Part<'a>>),
 }
 
+impl Content<'_> {
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Parts(parts) => parts.is_empty(),
+        }
+    }
+}
+
 impl Default for Content<'_> {
     fn default() -> Self {
         Self::Text(Cow::Borrowed(""))

