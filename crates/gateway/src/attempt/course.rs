@@ -158,10 +158,6 @@ impl<'a> Course<'a> {
     ) -> Step {
         self.teach(leg, credential, failure, now);
         let facts = failure.verdict.code.facts();
-        let hint = failure
-            .evidence
-            .hint()
-            .filter(|_| self.plan.resilience.respect_retry_after);
         if failure.verdict.code == Code::DeadlineExceeded || self.plan.deadline.has_passed(now) {
             return Step::Stop {
                 reason: StopReason::Deadline,
@@ -189,7 +185,7 @@ impl<'a> Course<'a> {
         let other = self.other_leg(leg, now, Some(failure));
         let mut options = Vec::with_capacity(3);
         options.extend(self.next_key(leg, credential, failure, now));
-        let same = self.same_target(leg, credential, failure, hint, other.is_some(), now);
+        let same = self.same_target((leg, credential), failure, other.is_some(), now);
         let another = other.map(|leg| Step::Try {
             leg,
             credential: self.credential(leg, now).unwrap_or(0),
@@ -244,6 +240,14 @@ impl<'a> Course<'a> {
                 .withdraw(now)
     }
 
+    /// How long the upstream wishes to be left alone, where the configuration obeys it.
+    fn hint(&self, failure: &Failure) -> Option<Duration> {
+        failure
+            .evidence
+            .hint()
+            .filter(|_| self.plan.resilience.respect_retry_after)
+    }
+
     fn may_send_again(&self, failure: &Failure) -> bool {
         let facts = failure.verdict.code.facts();
         if failure.verdict.code == Code::ContextLengthExceeded {
@@ -280,10 +284,8 @@ impl<'a> Course<'a> {
 
     fn same_target(
         &self,
-        leg: usize,
-        credential: usize,
+        (leg, credential): (usize, usize),
         failure: &Failure,
-        hint: Option<Duration>,
         has_other: bool,
         now: Instant,
     ) -> Option<Step> {
@@ -295,6 +297,7 @@ impl<'a> Course<'a> {
         if facts.same == Same::Fresh && tries >= TRIES_BESIDE_OTHERS {
             return None;
         }
+        let hint = self.hint(failure);
         let longest = LONGEST_WAIT.min(self.plan.deadline.left(now) / 2);
         if hint.is_some_and(|hint| hint > longest || (has_other && !hint.is_zero())) {
             return None;

@@ -1,10 +1,11 @@
 //! The loop: try a target, diagnose, next; until one answers or nothing is left that could help.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use diagnosis::Processed;
+use diagnosis::{Evidence, Processed, Verdict};
 use resilience::admit::Lesson;
+use types::CredentialId;
 
 use super::Answer;
 use super::conclude;
@@ -13,7 +14,7 @@ use super::once::{Failure, Success, Tried, Try};
 use crate::gate::Gate;
 use crate::intake::Call;
 use crate::journal::{Attempt, Event, Journal, Next};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Verbatim};
 use crate::routing::{Leg, Plan};
 
 /// The first good answer of the plan's targets.
@@ -66,38 +67,69 @@ pub async fn first_success(
             leaves_room: !course.is_last() && course.has_other(index, started),
             is_last: course.is_last(),
         };
-        match Box::pin(attempt.run()).await? {
+        let tried = Box::pin(attempt.run()).await?;
+        let made = Made {
+            n,
+            leg,
+            credential,
+            started,
+            ended: now(),
+        };
+        match tried {
             Tried::Answered(success) => {
                 gate.shared
                     .registry
                     .target(leg.label())
-                    .learned(Lesson::Answered, now());
-                return Ok(served(
-                    *success,
-                    n,
-                    leg,
-                    credential,
-                    (started, now()),
-                    journal,
-                ));
+                    .learned(Lesson::Answered, made.ended);
+                return Ok(served(*success, &made, journal));
             }
             Tried::Failed(failure) => {
-                let after = course.after(index, credential, &failure, now());
-                let verbatim = failure.verbatim.clone();
-                failed(
-                    *failure,
-                    n,
-                    leg,
-                    credential,
-                    (started, now()),
-                    after,
-                    journal,
-                );
-                if let Step::Stop { .. } = after {
-                    return Err(conclude::exhausted(plan, &call, after, journal, verbatim));
+                step = course.after(index, credential, &failure, made.ended);
+                let verbatim = failed(*failure, &made, step, journal);
+                if let Step::Stop { .. } = step {
+                    return Err(conclude::exhausted(plan, &call, step, journal, verbatim));
                 }
-                step = after;
             }
+        }
+    }
+}
+
+/// An attempt that was made.
+struct Made<'a> {
+    n: u32,
+    leg: &'a Leg,
+    credential: usize,
+    started: Instant,
+    ended: Instant,
+}
+
+impl Made<'_> {
+    fn record(
+        &self,
+        journal: &Journal,
+        verdict: Option<Verdict>,
+        evidence: Box<Evidence>,
+        next: Next,
+    ) -> Attempt {
+        Attempt {
+            n: self.n,
+            target: Arc::clone(self.leg.label()),
+            credential: self.credential_id(),
+            at: self.started.saturating_duration_since(journal.started()),
+            took: self.ended.saturating_duration_since(self.started),
+            status: evidence.status(),
+            verdict,
+            evidence,
+            next,
+        }
+    }
+
+    fn credential_id(&self) -> Option<CredentialId> {
+        match self.leg {
+            Leg::Model { target, .. } => {
+                Some(target.provider.credentials.get(self.credential)?.id.clone())
+            }
+            Leg::Http { .. } => None,
         }
     }
 }
@@ -112,14 +144,7 @@ fn arm_hold(plan: &Plan, call: &Call, journal: &Journal) {
     }
 }
 
-fn served(
-    success: Success,
-    n: u32,
-    leg: &Leg,
-    credential: usize,
-    (started, now): (Instant, Instant),
-    journal: &mut Journal,
-) -> Answer {
+fn served(success: Success, made: &Made<'_>, journal: &mut Journal) -> Answer {
     for loss in success.losses {
         journal.add(Event::Lost {
             field: loss.field.into_owned(),
@@ -129,61 +154,31 @@ fn served(
     if success.answer.demo {
         journal.add(Event::Demo);
     }
-    let status = success.answer.status.as_u16();
-    journal.attempted(Attempt {
-        n,
-        target: Arc::clone(leg.label()),
-        credential: credential_id(leg, credential),
-        at: since(journal, started),
-        took: now.saturating_duration_since(started),
-        status: Some(status),
-        verdict: None,
-        evidence: success.evidence,
-        next: Next::Served,
-    });
+    let mut attempt = made.record(journal, None, success.evidence, Next::Served);
+    attempt.status = Some(success.answer.status.as_u16());
+    journal.attempted(attempt);
     success.answer
 }
 
+/// Notes a failed attempt; gives back the upstream's own words, in case they are the call's answer.
 fn failed(
     failure: Failure,
-    n: u32,
-    leg: &Leg,
-    credential: usize,
-    (started, now): (Instant, Instant),
+    made: &Made<'_>,
     after: Step,
     journal: &mut Journal,
-) {
-    let next = match after {
-        Step::Try { next, .. } | Step::Stop { next, .. } => next,
+) -> Option<Verbatim> {
+    let Failure {
+        evidence,
+        verdict,
+        verbatim,
+    } = failure;
+    let (next, repeats) = match after {
+        Step::Try { next, .. } => (next, true),
+        Step::Stop { next, .. } => (next, false),
     };
-    let repeats = matches!(after, Step::Try { .. });
-    if repeats && failure.verdict.processed != Processed::No {
+    if repeats && verdict.processed != Processed::No {
         journal.add(Event::PossibleDuplicate);
     }
-    journal.attempted(Attempt {
-        n,
-        target: Arc::clone(leg.label()),
-        credential: credential_id(leg, credential),
-        at: since(journal, started),
-        took: now.saturating_duration_since(started),
-        status: failure.evidence.status(),
-        verdict: Some(failure.verdict),
-        evidence: failure.evidence,
-        next,
-    });
-}
-
-fn since(journal: &Journal, moment: Instant) -> Duration {
-    moment.saturating_duration_since(journal.started())
-}
-
-fn credential_id(leg: &Leg, credential: usize) -> Option<types::CredentialId> {
-    match leg {
-        Leg::Model { target, .. } => target
-            .provider
-            .credentials
-            .get(credential)
-            .map(|found| found.id.clone()),
-        Leg::Http { .. } => None,
-    }
+    journal.attempted(made.record(journal, Some(verdict), evidence, next));
+    verbatim
 }

@@ -8,6 +8,10 @@ mod first_success;
 
 mod once;
 
+mod opening;
+
+mod read;
+
 pub mod translate_or_pass;
 
 use std::collections::VecDeque;
@@ -21,7 +25,7 @@ use types::{Deadline, TokenUsage};
 use crate::admission::Place;
 
 pub use first_success::first_success;
-pub(crate) use once::stream_fault;
+pub(crate) use read::stream_fault;
 pub use translate_or_pass::Flow;
 
 /// A call that is being answered.

@@ -180,15 +180,11 @@ impl Refusal {
 
     fn outcome(&self, attempts: usize) -> Outcome {
         let others_fault = matches!(self.origin, Origin::Network | Origin::Upstream);
-        if attempts > 0 && (others_fault || !self.is_clients_own()) || others_fault {
+        if others_fault || (attempts > 0 && self.origin != Origin::Client) {
             Outcome::Failed
         } else {
             Outcome::Refused
         }
-    }
-
-    fn is_clients_own(&self) -> bool {
-        self.origin == Origin::Client
     }
 }
 
@@ -235,7 +231,7 @@ pub fn unknown_model(name: &str, near: &[String], candidates: &[String]) -> Refu
             listed(candidates)
         );
     } else if !near.is_empty() {
-        message.push_str(&format!(" Did you mean {}?", listed(near)));
+        message = format!("{message} Did you mean {}?", listed(near));
     }
     message.push_str(" GET /v1/models lists what this key may use.");
     let mut refusal = Refusal::new(Code::NoRoute, message);

@@ -31,6 +31,33 @@ pub(super) struct Written {
     pub(super) body: Bytes,
 }
 
+/// OpenAI's envelope. Source: OpenAI API reference, section Errors, seen 2026-11.
+#[derive(Serialize)]
+struct OpenaiBody<'a> {
+    error: OpenaiError<'a>,
+}
+
+#[derive(Serialize)]
+struct OpenaiError<'a> {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<&'a str>,
+    code: &'static str,
+    goodgate: Ours<'a>,
+}
+
+/// The envelope of RFC 9457.
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    goodgate: Ours<'a>,
+}
+
 /// The member `goodgate` of every error body.
 #[derive(Serialize)]
 struct Ours<'a> {
@@ -193,22 +220,32 @@ fn whole_body(
 ) -> Vec<u8> {
     let ours = ours(gate, refusal, journal, output_sent, detail);
     let message = message(refusal, journal);
-    let value = match journal.envelope {
+    let body = match journal.envelope {
         Envelope::Openai => {
             let (kind, code) = openai_words(refusal);
-            serde_json::json!({"error": {
-                "message": message, "type": kind, "param": refusal.param, "code": code, "goodgate": ours,
-            }})
+            let param = refusal.param.as_deref();
+            serde_json::to_vec(&OpenaiBody {
+                error: OpenaiError {
+                    message,
+                    kind,
+                    param,
+                    code,
+                    goodgate: ours,
+                },
+            })
         }
-        Envelope::Problem => serde_json::json!({
-            "type": ours.doc_url.clone().unwrap_or_else(|| "about:blank".to_owned()),
-            "title": refusal.code.facts().meaning,
-            "status": refusal.status.as_u16(),
-            "detail": message,
-            "goodgate": ours,
+        Envelope::Problem => serde_json::to_vec(&ProblemBody {
+            kind: ours
+                .doc_url
+                .clone()
+                .unwrap_or_else(|| "about:blank".to_owned()),
+            title: refusal.code.facts().meaning,
+            status: refusal.status.as_u16(),
+            detail: message,
+            goodgate: ours,
         }),
     };
-    serde_json::to_vec(&value).unwrap_or_default()
+    body.unwrap_or_default()
 }
 
 fn message(refusal: &Refusal, journal: &Journal) -> String {

@@ -67,12 +67,12 @@ pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
     });
     match answered.await {
         Some(response) => response,
-        None => ahead(notice, answering),
+        None => ahead(&notice, answering),
     }
 }
 
 /// The head now; the body is pings until the answer is there, then the answer.
-fn ahead(notice: HoldNotice, answering: Answering) -> Response<ReplyBody> {
+fn ahead(notice: &HoldNotice, answering: Answering) -> Response<ReplyBody> {
     let state = Held {
         answering: Some(answering),
         body: None,

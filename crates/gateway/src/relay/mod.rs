@@ -6,6 +6,8 @@ pub mod head;
 
 pub mod hold;
 
+mod midstream;
+
 mod plain;
 
 mod stream;

@@ -1,18 +1,15 @@
 //! Relays the answer of a plain HTTP call as it comes. One that breaks is broken off visibly, never closed cleanly.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use diagnosis::{Evidence, Phase};
+use diagnosis::Phase;
 use futures_util::stream::unfold;
 use http::StatusCode;
 
-use super::{Broken, ReplyBody};
+use super::{Broken, ReplyBody, midstream};
 use crate::attempt::RawBody;
 use crate::gate::Gate;
-use crate::journal::{Next, StopReason};
-use crate::refusal::{self, Refusal};
 use crate::settlement::Settlement;
 
 struct Relay {
@@ -65,32 +62,9 @@ impl Relay {
         let Some(mut settlement) = self.settlement.take() else {
             return;
         };
-        let Some(journal) = settlement.journal() else {
-            return;
-        };
-        let mut evidence = journal
-            .last_attempt_mut()
-            .map_or_else(Evidence::default, |attempt| {
-                Evidence::clone(&attempt.evidence)
-            });
+        let mut evidence = midstream::evidence(Some(&mut settlement));
         evidence.phase = Phase::Body;
         fault.complete(&mut evidence);
-        let verdict = diagnosis::judge(&evidence);
-        let message = format!(
-            "The answer broke off after it had begun: {}.",
-            verdict.evidence_line
-        );
-        let mut refusal = Refusal::new(verdict.code, message);
-        refusal.origin = verdict.origin;
-        refusal.stop_reason = Some(StopReason::Committed);
-        let took: Duration = journal.elapsed();
-        if let Some(attempt) = journal.last_attempt_mut() {
-            attempt.took = took.saturating_sub(attempt.at);
-            attempt.verdict = Some(verdict);
-            attempt.evidence = Box::new(evidence);
-            attempt.next = Next::FailFast;
-        }
-        let (_, body) = refusal::midstream_event(&self.gate, &refusal, journal);
-        settlement.broke(&refusal, self.status.as_u16(), body);
+        midstream::break_off(&self.gate, settlement, evidence, self.status);
     }
 }

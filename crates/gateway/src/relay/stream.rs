@@ -11,12 +11,11 @@ use futures_util::stream::unfold;
 use http::StatusCode;
 use tokio::time::Sleep;
 
-use super::{Broken, ReplyBody};
+use super::{Broken, ReplyBody, midstream};
 use crate::attempt::translate_or_pass::Piece;
 use crate::attempt::{LiveStream, stream_fault};
 use crate::gate::Gate;
-use crate::journal::{Event, Next, StopReason};
-use crate::refusal::{self, Refusal};
+use crate::journal::Event;
 use crate::settlement::Settlement;
 
 /// Balancers in front cut a line that is silent for 30 to 60 s.
@@ -148,13 +147,8 @@ impl Relay {
         }
     }
 
-    /// The evidence of the attempt that answers, with what has just been seen.
     fn evidence(&mut self, seen: impl FnOnce(&mut Evidence)) -> Evidence {
-        let journal = self.settlement.as_mut().and_then(Settlement::journal);
-        let mut evidence = match journal.and_then(|journal| journal.last_attempt_mut()) {
-            Some(attempt) => Evidence::clone(&attempt.evidence),
-            None => Evidence::default(),
-        };
+        let mut evidence = midstream::evidence(self.settlement.as_mut());
         evidence.phase = Phase::Stream;
         seen(&mut evidence);
         evidence
@@ -166,37 +160,15 @@ impl Relay {
         let Some(mut settlement) = self.settlement.take() else {
             return;
         };
-        let verdict = diagnosis::judge(&evidence);
-        let Some(journal) = settlement.journal() else {
-            return;
-        };
-        let target = journal
-            .attempts()
-            .next_back()
-            .map(|attempt| attempt.target.to_string())
-            .unwrap_or_default();
-        let message = format!(
-            "The answer of {target} broke off after it had begun: {}. What you have is not the whole answer.",
-            verdict.evidence_line
-        );
-        let mut refusal = Refusal::new(verdict.code, message);
-        refusal.origin = verdict.origin;
-        refusal.stop_reason = Some(StopReason::Committed);
-        let took = journal.elapsed();
-        if let Some(attempt) = journal.last_attempt_mut() {
-            attempt.took = took.saturating_sub(attempt.at);
-            attempt.verdict = Some(verdict);
-            attempt.evidence = Box::new(evidence);
-            attempt.next = Next::FailFast;
+        if let Some(journal) = settlement.journal() {
+            for loss in self.live.flow.take_losses() {
+                journal.add(Event::Lost {
+                    field: loss.field.into_owned(),
+                    why: loss.why.into_owned(),
+                });
+            }
         }
-        let (event, body) = refusal::midstream_event(&self.gate, &refusal, journal);
-        for loss in self.live.flow.take_losses() {
-            journal.add(Event::Lost {
-                field: loss.field.into_owned(),
-                why: loss.why.into_owned(),
-            });
-        }
-        settlement.broke(&refusal, self.status.as_u16(), body);
+        let event = midstream::break_off(&self.gate, settlement, evidence, self.status);
         self.live.held.push_back(event);
     }
 }
