@@ -382,6 +382,10 @@ pub struct Evidence {
     pub page_title: Option<String>,
     /// Whether the limit that fired had been shortened by the caller: such a timeout teaches nothing about the target.
     pub timer_from_caller: bool,
+    /// How long the call had lasted when this attempt began, where that is known: with it a deadline that one wait used
+    /// up gets that wait's code.
+    #[serde(with = "crate::serial::millis")]
+    pub call_age: Option<Duration>,
 }
 
 impl Evidence {

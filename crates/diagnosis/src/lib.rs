@@ -20,7 +20,7 @@ pub use evidence::{
     AddressTried, AnswerHead, ByteCounts, CertificateFault, ContentFault, Evidence, Fault, Lane,
     LimitFired, Phase, PhaseTimes, Signal,
 };
-pub use verdict::{MadeBy, Verdict, judge};
+pub use verdict::{MadeBy, Surroundings, Verdict, judge, judge_among};
 
 #[cfg(test)]
 mod tests;

@@ -124,11 +124,13 @@ fn happened(fault: &Fault, evidence: &Evidence) -> String {
             "{received} bytes received, then silence{}",
             within(evidence).replace(" in ", " for ")
         ),
-        Fault::Deadline => format!(
-            "deadline reached{} in phase {}",
-            within(evidence),
-            evidence.phase
-        ),
+        Fault::Deadline => {
+            let after = took(evidence).replace(" in ", ", after ");
+            format!(
+                "the call's deadline struck in phase {}{after}",
+                evidence.phase
+            )
+        }
         Fault::Closed => format!(
             "connection closed in phase {}, {received} bytes received",
             evidence.phase

@@ -14,14 +14,15 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
     }
 }
 
-/// Where one phase took more than four fifths of the whole, that phase's timeout is the cause; the deadline is then only
-/// why the call stopped.
+/// Where one phase took more than four fifths of the call's time, that phase's timeout is the cause; the deadline is then
+/// only why the call stopped.
 fn deadline(evidence: &Evidence) -> Code {
-    let Some(limit) = evidence.limit else {
+    let (Some(before), Some(end)) = (evidence.call_age, evidence.times.end) else {
         return Code::DeadlineExceeded;
     };
+    let total = before.saturating_add(end);
     let waited = phase_lengths(evidence).into_iter().find(|(phase, length)| {
-        *phase == evidence.phase && length.saturating_mul(5) > limit.value.saturating_mul(4)
+        *phase == evidence.phase && length.saturating_mul(5) > total.saturating_mul(4)
     });
     match waited {
         Some((Phase::Dns, _)) => Code::DnsFailure,

@@ -169,14 +169,15 @@ prop_compose! {
         head in prop::option::of(head()),
         signal in prop::option::of(signal()),
         limit in prop::option::of(any::<Duration>().prop_map(|value| LimitFired { name: "total", value })),
-        (hint, reused, timer_from_caller) in any::<(Option<Duration>, bool, bool)>(),
+        (hint, call_age) in any::<(Option<Duration>, Option<Duration>)>(),
+        (reused, timer_from_caller) in any::<(bool, bool)>(),
         times in times(),
         body in bytes(),
     ) -> Evidence {
         // Excerpts and titles come from `scrub` alone.
         let (excerpt, page_title) = crate::excerpt::scrub(&body, None);
         Evidence {
-            lane, phase, fault, head, signal, limit, hint, times, reused, timer_from_caller, excerpt, page_title,
+            lane, phase, fault, head, signal, limit, hint, times, reused, timer_from_caller, call_age, excerpt, page_title,
             bytes: ByteCounts { sent, acked, received },
             ..Evidence::default()
         }

@@ -613,54 +613,57 @@ fn successes_that_are_none() -> Vec<(Evidence, Code)> {
 }
 
 fn deadlines() -> Vec<(Evidence, Code)> {
-    let reached = |phase: Phase, before: u64, end: u64, total: Option<u64>| {
+    let millis = Duration::from_millis;
+    // When the attempt began in the call, and when the request was sent and the deadline struck in the attempt.
+    let reached = |phase: Phase, age: Option<u64>, sent: u64, end: u64| {
         with(fault(phase, Fault::Deadline), |evidence| {
-            evidence.times.sent = Some(Duration::from_millis(before));
-            evidence.times.end = Some(Duration::from_millis(end));
-            evidence.limit = total.map(|total| LimitFired {
+            evidence.times.sent = Some(millis(sent));
+            evidence.times.end = Some(millis(end));
+            evidence.limit = Some(LimitFired {
                 name: "total",
-                value: Duration::from_millis(total),
+                value: millis(end - sent),
             });
+            evidence.call_age = age.map(millis);
         })
     };
-    let flowing = with(reached(Phase::Stream, 1, 1000, Some(1000)), |evidence| {
+    let flowing = with(reached(Phase::Stream, Some(0), 1, 1000), |evidence| {
         evidence.times.first_byte = Some(Duration::from_millis(2));
         evidence.times.first_token = Some(Duration::from_millis(3));
     });
     vec![
         (
-            reached(Phase::Headers, 10, 1000, Some(1000)),
+            reached(Phase::Headers, Some(0), 10, 1000),
             Code::ResponseHeaderTimeout,
         ),
         (
-            reached(Phase::Headers, 500, 1000, Some(1000)),
+            reached(Phase::Headers, Some(0), 500, 1000),
             Code::DeadlineExceeded,
         ),
         (
-            reached(Phase::Headers, 10, 1000, None),
+            reached(Phase::Headers, None, 10, 1000),
             Code::DeadlineExceeded,
         ),
         (
-            reached(Phase::Headers, 10, 1000, Some(60_000)),
+            reached(Phase::Headers, Some(9000), 10, 1000),
             Code::DeadlineExceeded,
         ),
         (
-            reached(Phase::Stream, 10, 1000, Some(1000)),
+            reached(Phase::Stream, Some(20), 10, 1000),
             Code::FirstTokenTimeout,
         ),
         (
-            reached(Phase::Send, 10, 1000, Some(1000)),
+            reached(Phase::Send, Some(0), 10, 1000),
             Code::ConnectionWriteTimeout,
         ),
         (
-            reached(Phase::Connect, 0, 1000, Some(1000)),
+            reached(Phase::Connect, Some(0), 0, 1000),
             Code::ConnectionTimeout,
         ),
         (
-            reached(Phase::Tls, 0, 1000, Some(1000)),
+            reached(Phase::Tls, Some(0), 0, 1000),
             Code::TlsHandshakeTimeout,
         ),
-        (reached(Phase::Dns, 0, 1000, Some(1000)), Code::DnsFailure),
+        (reached(Phase::Dns, Some(0), 0, 1000), Code::DnsFailure),
         (flowing, Code::DeadlineExceeded),
     ]
 }

@@ -144,7 +144,7 @@ fn does(facts: &Facts) -> String {
              plain routes idempotent methods or calls with an `Idempotency-Key`."
         }
         Safe::Pre => "so it is sent again only while no byte of an answer has reached the caller.",
-        Safe::Never => "but it is not sent again.",
+        Safe::Never => return format!("{same} {other} The request is not sent again."),
     };
     format!("{same} {other} {executed}, {again}")
 }
