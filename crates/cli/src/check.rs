@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn human(findings: &[Diagnostic], valid: bool) -> String {
-    let mut text: String = findings
+    let text: String = findings
         .iter()
         .map(|finding| finding.render_human(output::colour()))
         .collect();
@@ -86,14 +86,10 @@ fn human(findings: &[Diagnostic], valid: bool) -> String {
     } else {
         "not valid: a running gateway keeps the one it has"
     };
-    text.push_str(&format!(
-        "{errors} error{}, {warnings} warning{} · {verdict}",
-        plural(errors),
-        plural(warnings)
-    ));
-    if let Some(finding) = findings.first() {
-        text.push_str(&format!(" · more: goodgate explain {}", finding.code));
-    }
-    text.push('\n');
-    text
+    let (ones, others) = (plural(errors), plural(warnings));
+    let more = findings
+        .first()
+        .map(|finding| format!(" · more: goodgate explain {}", finding.code));
+    let more = more.unwrap_or_default();
+    format!("{text}{errors} error{ones}, {warnings} warning{others} · {verdict}{more}\n")
 }

@@ -27,11 +27,12 @@ pub(crate) struct Screen {
 /// The operator's log goes to standard error; calls are the journal's.
 pub(crate) fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GOODGATE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,refinery_core=warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(false);
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     if log.try_init().is_err() {
         // Someone has set one already; theirs is as good.
     }

@@ -18,7 +18,7 @@ use gateway::journal::in_flight::InFlight;
 use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::{NotReady, Policy};
 use gateway::reload::{self, StoredKey};
-use gateway::serve::admin_door::{AdminCall, admin_door};
+use gateway::serve::admin_door::{AdminCall, AdminDoor, admin_door};
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
 use http_body_util::BodyExt;
@@ -28,7 +28,7 @@ use types::{Clock, KeyId, ProviderId, Secret, SystemClock};
 
 use crate::probe::{self, Shown};
 use crate::screen::{self, Screen};
-use crate::settings::{Facts, Settings, SettingsError};
+use crate::settings::{Facts, Read, Settings, SettingsError};
 use crate::signals::{Signals, Wish};
 use crate::{ServeArguments, owner};
 
@@ -99,110 +99,140 @@ impl ServeError {
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
     screen::start_log();
     raise_descriptor_limit();
-    let mut settings = Settings::new(arguments);
-    let mut read = settings.read(&[])?;
-    // The demo models are an ordinary provider whose base URL is a drill on a free loopback port.
-    let drill = read
-        .snapshot
-        .demo
-        .then(|| Drill::start(drill::Options::default()))
-        .transpose()?;
-    if let Some(drill) = &drill {
-        settings = settings.with_demo_url(&drill.url());
-        read = settings.read(&[])?;
-    }
+    let (settings, read, drill) = settings(arguments)?;
     screen::warnings(&read.warnings);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listener = listen(read.snapshot.server.listen)?;
     let address = listener.local_addr()?;
-    let folder = StateFolder::hold(
-        &arguments
-            .state
-            .clone()
-            .unwrap_or_else(|| settings.state_folder()),
-    )?;
-    folder.announce(&address.to_string())?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = store::Options {
-        retain: read.snapshot.storage.retain,
-        ..store::Options::default()
-    };
-    let store = Arc::new(Store::open(&folder, &options, Arc::clone(&clock))?);
-    let first_key = first_key(&folder, &store, &*clock)?;
-    let admin_token = admin::load_token(&folder)?;
+    let state = State::open(arguments, &settings, &read.snapshot, address, &clock)?;
     let access_log = AccessLog::start(log_format(read.snapshot.log_format))?;
     let (door, admin_calls) = admin_door();
-    let stored = stored_keys(&store, address.ip().is_loopback())?;
-    let policy = Policy::prepare(read.snapshot)?;
-    let workers = policy
-        .snapshot
-        .server
-        .workers
-        .unwrap_or_else(serve::default_workers);
-    let admin_listen = policy.snapshot.admin.listen;
-    let shared = Arc::new(Shared {
-        keyring: Keyring::default(),
-        policy: ArcSwap::from_pointee(policy),
-        bytes: ByteBudget::new(bytes::default_limit()),
-        registry: resilience::Registry::new(clock.now()),
-        clock: Arc::clone(&clock),
-        draining: AtomicBool::new(false),
-        admin: admin_listen.is_none().then_some(door),
-    });
-    shared
-        .keyring
-        .replace(reload::callers(&shared.policy.load().snapshot, &stored));
+    let shared = share(read.snapshot, door, &state.stored, &clock)?;
     let resolver = Arc::new(upstream::Resolver::new(
         upstream::ResolverOptions::default(),
         Arc::clone(&clock),
     ));
-    let server = serve::start(
-        listener,
-        Parts {
-            shared: Arc::clone(&shared),
-            resolver: Arc::clone(&resolver),
-            access_log: Some(access_log.clone()),
-            rows: Some(store.write_behind().clone()),
-            workers,
-        },
-    )?;
-    let app = App::new(admin_parts(&shared, &store, &server, address, admin_token));
+    let workers = shared.policy.load().snapshot.server.workers;
+    let parts = Parts {
+        shared: Arc::clone(&shared),
+        resolver: Arc::clone(&resolver),
+        access_log: Some(access_log.clone()),
+        rows: Some(state.store.write_behind().clone()),
+        workers: workers.unwrap_or_else(serve::default_workers),
+    };
+    let server = serve::start(listener, parts)?;
+    let app = App::new(admin_parts(&shared, &state, &server, address));
+    let screen = Screen {
+        address,
+        first_key: state.first_key.clone(),
+        app: app.clone(),
+        state: state.folder.path().to_owned(),
+    };
+    let mut running = Running {
+        settings,
+        shared,
+        client: upstream::Client::new(upstream::ClientOptions::new(resolver, clock)),
+        listed: HashMap::new(),
+        answered: Vec::new(),
+        stored: state.stored.clone(),
+    };
     let side = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SIDE_THREADS)
         .enable_all()
         .build()?;
-    let mut running = Running {
-        settings,
-        shared,
-        store: Arc::clone(&store),
-        client: upstream::Client::new(upstream::ClientOptions::new(resolver, clock)),
-        listed: HashMap::new(),
-        answered: Vec::new(),
-        stored,
-    };
-    let screen = Screen {
-        address,
-        first_key,
-        app: app.clone(),
-        state: folder.path().to_owned(),
-    };
     side.block_on(async {
         let pages = Tasks::default();
         pages.spawn("admin", answer_pages(app, admin_calls, pages.clone()));
         running.run(&server, screen, read.discovery).await
     })?;
+    // Calls first, then what records them.
     server.stop();
     side.shutdown_timeout(Duration::from_secs(1));
     access_log.close();
-    store.close();
+    state.store.close();
     drop(drill);
     Ok(())
+}
+
+/// Reads the settings; where they want the demo models, starts those and reads again with their address.
+fn settings(arguments: &ServeArguments) -> Result<(Settings, Read, Option<Drill>), ServeError> {
+    let settings = Settings::new(arguments);
+    let read = settings.read(&[])?;
+    if !read.snapshot.demo {
+        return Ok((settings, read, None));
+    }
+    // An ordinary provider whose base URL is a drill on a free loopback port: demos take the way of every call.
+    let drill = Drill::start(drill::Options::default())?;
+    let settings = settings.with_demo_url(&drill.url());
+    let read = settings.read(&[])?;
+    Ok((settings, read, Some(drill)))
+}
+
+/// What lies in the state folder.
+struct State {
+    folder: StateFolder,
+    store: Arc<Store>,
+    first_key: Secret,
+    admin_token: Secret,
+    stored: Vec<StoredKey>,
+}
+
+impl State {
+    fn open(
+        arguments: &ServeArguments,
+        settings: &Settings,
+        snapshot: &Snapshot,
+        address: SocketAddr,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, ServeError> {
+        let path = arguments
+            .state
+            .clone()
+            .unwrap_or_else(|| settings.state_folder());
+        let folder = StateFolder::hold(&path)?;
+        folder.announce(&address.to_string())?;
+        let options = store::Options {
+            retain: snapshot.storage.retain,
+            ..store::Options::default()
+        };
+        let store = Arc::new(Store::open(&folder, &options, Arc::clone(clock))?);
+        let first_key = first_key(&folder, &store, &**clock)?;
+        let admin_token = admin::load_token(&folder)?;
+        let stored = stored_keys(&store, address.ip().is_loopback())?;
+        Ok(Self {
+            folder,
+            store,
+            first_key,
+            admin_token,
+            stored,
+        })
+    }
+}
+
+fn share(
+    snapshot: Snapshot,
+    door: AdminDoor,
+    stored: &[StoredKey],
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Shared>, ServeError> {
+    let policy = Policy::prepare(snapshot)?;
+    let keyring = Keyring::default();
+    keyring.replace(reload::callers(&policy.snapshot, stored));
+    Ok(Arc::new(Shared {
+        keyring,
+        admin: policy.snapshot.admin.listen.is_none().then_some(door),
+        policy: ArcSwap::from_pointee(policy),
+        bytes: ByteBudget::new(bytes::default_limit()),
+        registry: resilience::Registry::new(clock.now()),
+        clock: Arc::clone(clock),
+        draining: AtomicBool::new(false),
+    }))
 }
 
 /// What the signals act on.
 struct Running {
     settings: Settings,
     shared: Arc<Shared>,
-    store: Arc<Store>,
     client: upstream::Client,
     listed: HashMap<ProviderId, Vec<String>>,
     answered: Vec<Candidate>,
@@ -293,7 +323,6 @@ impl Running {
                 );
             }
         }
-        let _store = &self.store;
     }
 
     /// Listener and workers are made once; a reload that changes them says so.
@@ -379,16 +408,15 @@ async fn answer_page(app: App, call: AdminCall) {
 
 fn admin_parts(
     shared: &Arc<Shared>,
-    store: &Arc<Store>,
+    state: &State,
     server: &Server,
     address: SocketAddr,
-    admin_token: Secret,
 ) -> AdminParts {
     let (policies, clock) = (Arc::clone(shared), Arc::clone(&shared.clock));
     let tables = server.in_flight().to_vec();
     let base_url = public_url(&shared.policy.load().snapshot, address);
     AdminParts {
-        store: Arc::clone(store),
+        store: Arc::clone(&state.store),
         clock: Arc::clone(&clock),
         snapshot: Box::new(move || Arc::clone(&policies.policy.load().snapshot)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
@@ -397,7 +425,7 @@ fn admin_parts(
         ui_url: base_url.clone(),
         base_url,
         listen: address,
-        admin_token,
+        admin_token: state.admin_token.clone(),
     }
 }
 
