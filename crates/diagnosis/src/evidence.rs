@@ -60,6 +60,7 @@ pub enum Fault {
     /// SERVFAIL, REFUSED, `EAI_AGAIN` and the like.
     DnsFailed {
         /// The resolver's word for it.
+        #[serde(serialize_with = "crate::serial::masked")]
         detail: String,
     },
     /// No answer of the resolver in time.
@@ -112,6 +113,7 @@ pub enum Fault {
     /// Another reason why there is no TLS session.
     TlsOther {
         /// The TLS library's word for it.
+        #[serde(serialize_with = "crate::serial::masked")]
         detail: String,
     },
     /// The first bytes of the answer were no HTTP/1 status line.
@@ -144,8 +146,10 @@ pub enum Fault {
     /// The content encoding does not decode.
     Decode {
         /// `gzip`, `br`, `deflate`.
+        #[serde(serialize_with = "crate::serial::masked")]
         encoding: String,
         /// The decoder's word for it.
+        #[serde(serialize_with = "crate::serial::masked")]
         detail: String,
     },
     /// The bytes came whole, but are not what was asked for.
@@ -157,6 +161,7 @@ pub enum Fault {
     /// A bug of ours.
     Internal {
         /// What is known of it.
+        #[serde(serialize_with = "crate::serial::masked")]
         detail: String,
     },
 }
@@ -183,18 +188,22 @@ pub enum CertificateFault {
     /// It is for other names.
     Name {
         /// The name we connected to.
+        #[serde(serialize_with = "crate::serial::masked")]
         wanted: String,
         /// The names it is for.
+        #[serde(serialize_with = "crate::serial::all_masked")]
         presented: Vec<String>,
     },
     /// Nobody we trust has signed it.
     Untrusted {
         /// The verifier's word for it.
+        #[serde(serialize_with = "crate::serial::masked")]
         detail: String,
     },
     /// Anything else.
     Other {
         /// The verifier's word for it.
+        #[serde(serialize_with = "crate::serial::masked")]
         detail: String,
     },
 }
@@ -216,6 +225,7 @@ pub enum ContentFault {
     /// JSON of another shape.
     WrongShape {
         /// What is missing or wrong; a name of a field, never its value.
+        #[serde(serialize_with = "crate::serial::masked")]
         what: String,
     },
     /// An error object under a status of success; its words are in [`Evidence::signal`].
@@ -229,6 +239,7 @@ pub enum ContentFault {
         /// Its number, from 1.
         event: u64,
         /// What is wrong with it; never its text.
+        #[serde(serialize_with = "crate::serial::masked")]
         what: String,
     },
     /// An event larger than the limit.
@@ -243,10 +254,13 @@ pub enum ContentFault {
 #[cfg_attr(test, derive(serde::Deserialize), serde(default))]
 pub struct Signal {
     /// `error.type`, or the word for a status: `insufficient_quota`, `RESOURCE_EXHAUSTED`.
+    #[serde(serialize_with = "crate::serial::machine_word")]
     pub kind: Option<String>,
     /// `error.code` as text.
+    #[serde(serialize_with = "crate::serial::machine_word")]
     pub code: Option<String>,
     /// `error.param`.
+    #[serde(serialize_with = "crate::serial::machine_word")]
     pub param: Option<String>,
     /// `error.message`, whole. Serialised only where it is a known message of a provider.
     #[serde(serialize_with = "known_message_only")]
@@ -262,14 +276,19 @@ pub struct AnswerHead {
     /// The status.
     pub status: u16,
     /// `Content-Type`.
+    #[serde(serialize_with = "crate::serial::some_masked")]
     pub content_type: Option<String>,
     /// `Server`.
+    #[serde(serialize_with = "crate::serial::some_masked")]
     pub server: Option<String>,
     /// The upstream's own id of the request.
+    #[serde(serialize_with = "crate::serial::some_masked")]
     pub upstream_request_id: Option<String>,
     /// `CF-Ray`.
+    #[serde(serialize_with = "crate::serial::some_masked")]
     pub cf_ray: Option<String>,
     /// `Location`, without its query.
+    #[serde(serialize_with = "crate::serial::some_masked")]
     pub location: Option<String>,
     /// Whether a header such as `x-maintenance` is there.
     pub maintenance_header: bool,
@@ -342,6 +361,7 @@ pub struct AddressTried {
     /// Milliseconds it took.
     pub ms: u64,
     /// `connected`, `refused`, `no answer`, `abandoned`.
+    #[serde(serialize_with = "crate::serial::masked")]
     pub result: String,
 }
 
@@ -360,6 +380,7 @@ pub struct Evidence {
     /// The addresses tried for the connection.
     pub addresses: Vec<AddressTried>,
     /// `TLSv1.3`.
+    #[serde(serialize_with = "crate::serial::some_masked")]
     pub tls_version: Option<String>,
     /// Bytes on the wire.
     pub bytes: ByteCounts,

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::signals::{self, lower};
+use crate::signals::{self, Form, lower};
 
 /// The most bytes of an excerpt.
 pub const LONGEST_EXCERPT: usize = 256;
@@ -24,7 +24,7 @@ pub fn scrub(body: &[u8], content_type: Option<&str>) -> (Option<String>, Option
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if is_page(text, content_type) {
         return (
-            found_phrases(&entities(text)).map(|found| clip(&found, LONGEST_EXCERPT)),
+            found_phrases(&entities(text), Form::Page).map(|found| clip(&found, LONGEST_EXCERPT)),
             title(text),
         );
     }
@@ -35,7 +35,7 @@ pub fn scrub(body: &[u8], content_type: Option<&str>) -> (Option<String>, Option
         Some(value) => error_words(&value),
         None => edge_number(text)
             .or_else(|| known_message(text))
-            .or_else(|| found_phrases(text)),
+            .or_else(|| found_phrases(text, Form::Message)),
     };
     (shown.map(|shown| clip(&shown, LONGEST_EXCERPT)), None)
 }
@@ -93,16 +93,16 @@ fn error_words(value: &Value) -> Option<String> {
         .iter()
         .find_map(|name| error.get(name)?.as_str());
     if let Some(text) = message {
-        let shown = known_message(text).or_else(|| found_phrases(text));
+        let shown = known_message(text).or_else(|| found_phrases(text, Form::Message));
         parts.extend(shown.map(|shown| format!("\"{shown}\"")));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// The known phrases in a text, instead of the text.
-fn found_phrases(text: &str) -> Option<String> {
+fn found_phrases(text: &str, form: Form) -> Option<String> {
     let lower = lower(text);
-    let mut found = signals::table().phrases_in(&lower);
+    let mut found = signals::table().phrases_in(&lower, form);
     // The footers by which pages tell their maker.
     let makers = [
         ("<center>nginx", "nginx"),
@@ -319,6 +319,8 @@ mod tests {
         let (excerpt, title) = scrub(page, Some("text/html; charset=utf-8"));
         assert_eq!(title.as_deref(), Some("502 Bad&Gateway"));
         assert_eq!(excerpt.as_deref(), Some("page by nginx"));
+        let (excerpt, _) = scrub(b"<html>Our model railway: page not found", None);
+        assert_eq!(excerpt, None);
         let (excerpt, _) = scrub(b"<!DOCTYPE html><p>Sorry! We'll be back at noon.", None);
         assert_eq!(excerpt.as_deref(), Some("we'll be back"));
     }

@@ -1,5 +1,7 @@
 //! How durations and bytes are written into stored evidence: milliseconds as numbers, bytes as escaped text.
 
+use serde::{Serialize, Serializer};
+
 /// The most bytes of a foreign message that are kept.
 const KEPT_BYTES: usize = 64;
 
@@ -47,6 +49,47 @@ pub(crate) mod whole_millis {
     ) -> Result<Duration, D::Error> {
         <u64 as serde::Deserialize>::deserialize(deserializer).map(Duration::from_millis)
     }
+}
+
+/// The most bytes of a text that is kept.
+const KEPT_TEXT: usize = 200;
+
+/// A text with secrets masked.
+pub(crate) fn masked<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&kept(text))
+}
+
+/// Texts with secrets masked, at most twenty.
+pub(crate) fn all_masked<S: Serializer>(
+    texts: &[String],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().take(20).map(|text| kept(text)))
+}
+
+/// A text, if there is one, with secrets masked.
+#[expect(clippy::ref_option, reason = "the form serde calls it in")]
+pub(crate) fn some_masked<S: Serializer>(
+    text: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    text.as_deref().map(kept).serialize(serializer)
+}
+
+/// A word of an error: as it is if it looks like a program's word, else only that there was one.
+#[expect(clippy::ref_option, reason = "the form serde calls it in")]
+pub(crate) fn machine_word<S: Serializer>(
+    word: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let shown = word
+        .as_deref()
+        .map(|word| crate::excerpt::machine_word(word).unwrap_or("…"));
+    shown.serialize(serializer)
+}
+
+fn kept(text: &str) -> String {
+    crate::excerpt::clip(&crate::excerpt::mask(text), KEPT_TEXT)
 }
 
 /// Bytes as text with escapes, at most [`KEPT_BYTES`] of them, secrets masked.

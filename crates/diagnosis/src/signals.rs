@@ -41,6 +41,26 @@ struct Phrase {
     on: Vec<u16>,
 }
 
+/// What a web page can tell. Its text may hold any words, and a page that says "model" and "not found" is no provider.
+const ON_PAGES: [Code; 7] = [
+    Code::PlaintextToTlsPort,
+    Code::ScheduledMaintenance,
+    Code::NoHealthyBackend,
+    Code::BadGateway,
+    Code::UpstreamGatewayTimeout,
+    Code::RateLimited,
+    Code::RegionBlocked,
+];
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A message, or a short plain body.
+    Message,
+    /// A web page.
+    Page,
+}
+
 /// The table, read once.
 #[expect(clippy::expect_used, reason = "a test reads the embedded table")]
 pub(crate) fn table() -> &'static Signals {
@@ -61,11 +81,12 @@ impl Signals {
         find_word(&self.generic, said, message, 200)
     }
 
-    /// What a phrase in these texts (lower case) means under this status.
-    pub(crate) fn phrase(&self, texts: &[String], status: u16) -> Option<Code> {
+    /// What a phrase in these texts (lower case) means under this status. Of a web page, whose text may speak of
+    /// anything, only what balancers, proxies and edges say counts.
+    pub(crate) fn phrase(&self, texts: &[String], form: Form, status: u16) -> Option<Code> {
         self.phrase
             .iter()
-            .filter(|phrase| counts_on(&phrase.on, status))
+            .filter(|phrase| counts_on(&phrase.on, status) && phrase.is_for(form))
             .find(|phrase| {
                 phrase
                     .any
@@ -76,9 +97,10 @@ impl Signals {
     }
 
     /// The phrases found in a text (lower case), as the table has them; at most four.
-    pub(crate) fn phrases_in(&self, text: &str) -> Vec<String> {
+    pub(crate) fn phrases_in(&self, text: &str, form: Form) -> Vec<String> {
         self.phrase
             .iter()
+            .filter(|phrase| phrase.is_for(form))
             .flat_map(|phrase| &phrase.any)
             .filter(|parts| holds(text, parts))
             .map(|parts| parts.join(" … "))
@@ -91,6 +113,12 @@ impl Signals {
         self.openings
             .iter()
             .any(|opening| message.starts_with(opening.as_str()))
+    }
+}
+
+impl Phrase {
+    fn is_for(&self, form: Form) -> bool {
+        form == Form::Message || ON_PAGES.contains(&self.code)
     }
 }
 

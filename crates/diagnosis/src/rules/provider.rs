@@ -2,7 +2,8 @@
 
 use crate::cause::Code;
 use crate::evidence::{ContentFault, Evidence, Fault, Signal};
-use crate::signals::{self, lower};
+use crate::rules::edge::has_type;
+use crate::signals::{self, Form, lower};
 
 pub(super) fn code(evidence: &Evidence) -> Option<Code> {
     let status = evidence
@@ -17,23 +18,22 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
         .collect();
     let texts = texts(evidence, &message);
     let table = signals::table();
+    let by_phrase = table.phrase(&texts, form(evidence), status);
     let found = signal
         .concluded
         .or_else(|| table.word(&said, &message, status))
         .or_else(|| page_of_maintenance(evidence, status))
-        .or_else(|| table.phrase(&texts, status));
+        .or(by_phrase);
     match found {
         Some(Code::RateLimited) if is_quota(evidence, signal, &texts, status) => {
             Some(Code::QuotaExhausted)
         }
         // Region before permission, maintenance before overload, whoever said the other.
-        Some(Code::PermissionDenied)
-            if table.phrase(&texts, status) == Some(Code::RegionBlocked) =>
-        {
+        Some(Code::PermissionDenied) if by_phrase == Some(Code::RegionBlocked) => {
             Some(Code::RegionBlocked)
         }
         Some(Code::UpstreamOverloaded | Code::ServiceUnavailable)
-            if table.phrase(&texts, status) == Some(Code::ScheduledMaintenance) =>
+            if by_phrase == Some(Code::ScheduledMaintenance) =>
         {
             Some(Code::ScheduledMaintenance)
         }
@@ -78,7 +78,7 @@ fn is_quota(evidence: &Evidence, signal: &Signal, texts: &[String], status: u16)
         .collect();
     let table = signals::table();
     table.word(&said, "", status) == Some(Code::QuotaExhausted)
-        || table.phrase(texts, status) == Some(Code::QuotaExhausted)
+        || table.phrase(texts, form(evidence), status) == Some(Code::QuotaExhausted)
 }
 
 /// Maintenance words in a page's title or a header count under every status of a server's failure. Never in a 2xx.
@@ -107,4 +107,16 @@ fn texts(evidence: &Evidence, message: &str) -> Vec<String> {
             .map(|text| lower(text)),
     );
     texts
+}
+
+fn form(evidence: &Evidence) -> Form {
+    let page = evidence
+        .head
+        .as_ref()
+        .is_some_and(|head| has_type(head, "html"));
+    if page || evidence.page_title.is_some() {
+        Form::Page
+    } else {
+        Form::Message
+    }
 }

@@ -193,7 +193,7 @@ proptest! {
         prop_assert!(!NEVER_JUDGED.contains(&verdict.code), "{}", verdict.code);
         prop_assert_eq!(&verdict, &judge(&evidence));
         prop_assert!(verdict.evidence_line.len() <= 200);
-        let stored = serde_json::to_string(&evidence.excerpt).expect("text");
+        let stored = serde_json::to_string(&evidence).expect("plain data");
         for shown in [&verdict.evidence_line, &verdict.full_line, &stored] {
             prop_assert!(!shown.contains("0123456789abcdef"), "{}", shown);
         }
