@@ -285,21 +285,15 @@ fn items_in(value: &Value) -> Option<&Value> {
 
 /// The schema itself, or that among its alternatives, which is a mapping.
 fn mapping_of(schema: &Value) -> Option<&Map<String, Value>> {
-    let is_mapping = |one: &Value| {
-        one.get("properties").is_some()
-            || one
-                .get("additionalProperties")
-                .is_some_and(Value::is_object)
-    };
-    if is_mapping(schema) {
+    let is_mapping = schema.get("properties").is_some()
+        || schema
+            .get("additionalProperties")
+            .is_some_and(Value::is_object);
+    if is_mapping {
         return schema.as_object();
     }
-    schema
-        .get("anyOf")?
-        .as_array()?
-        .iter()
-        .find(|one| is_mapping(one))
-        .and_then(Value::as_object)
+    let alternatives = schema.get("anyOf")?.as_array()?;
+    alternatives.iter().find_map(mapping_of)
 }
 
 fn description_of(schema: &Value) -> String {

@@ -17,7 +17,7 @@ pub use deviations::Deviation;
 pub use diagnosis::{Code, Group};
 pub use kind::{Billing, Kind, Place, Reading};
 pub use request::{Endpoint, Operation, Scheme};
-pub use signal::{list_models, signal};
+pub use signal::{list_models, signal, signal_of};
 
 /// Declares the kinds' folders and the table of them, so that a kind is one line.
 macro_rules! kinds {

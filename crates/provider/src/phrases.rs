@@ -26,6 +26,7 @@ const WORDS: &[(&str, Code)] = &[
     ("model_decommissioned", Code::ModelRetired),
     ("model_deprecated", Code::ModelRetired),
     ("model_not_found", Code::ModelNotFound),
+    ("DeploymentNotFound", Code::ModelNotFound),
     ("unknown_model", Code::ModelNotFound),
     ("invalid_model", Code::ModelNotFound),
     ("model_not_available", Code::ModelNotFound),
@@ -75,6 +76,7 @@ const PHRASES: &[Phrase] = &[
     Phrase("spending cap", ACCOUNT, Code::QuotaExhausted),
     Phrase("key limit exceeded", ACCOUNT, Code::QuotaExhausted),
     Phrase("payment required", ACCOUNT, Code::QuotaExhausted),
+    Phrase("balance is insufficient", ACCOUNT, Code::QuotaExhausted),
     Phrase(
         "country, region, or territory not supported",
         POLICY,
@@ -109,19 +111,35 @@ const PHRASES: &[Phrase] = &[
     Phrase("high demand", LOAD, Code::UpstreamOverloaded),
     Phrase("at capacity", LOAD, Code::UpstreamOverloaded),
     Phrase("over capacity", LOAD, Code::UpstreamOverloaded),
+    Phrase("tier capacity exceeded", RATE, Code::RateLimited),
+    Phrase("too busy", LOAD, Code::UpstreamOverloaded),
+    Phrase("currently scaling", LOAD, Code::ServiceUnavailable),
     Phrase("server is busy", LOAD, Code::UpstreamOverloaded),
     Phrase("server busy", LOAD, Code::UpstreamOverloaded),
     Phrase("loading model", LOAD, Code::ServiceUnavailable),
     Phrase("rate limit", RATE, Code::RateLimited),
+    Phrase("rate limited", RATE, Code::RateLimited),
     Phrase("rate-limited", RATE, Code::RateLimited),
     Phrase("too many requests", RATE, Code::RateLimited),
 ];
 
 /// What an error in the OpenAI shape means; `None` leaves it to the status.
 pub(crate) fn openai_shaped(reading: &Reading<'_>) -> Option<Code> {
-    by_word(reading)
-        .or_else(|| by_message(reading))
-        .or_else(|| by_weak_word(reading))
+    let by_message = by_message(reading);
+    let by_word = by_word(reading);
+    // An empty account hides behind words that stand for rates and permissions.
+    if by_message == Some(Code::QuotaExhausted) && by_word != Some(Code::CredentialsRejected) {
+        return by_message;
+    }
+    // A model that is gone for good is often "not found", too.
+    if by_message == Some(Code::ModelRetired) && by_word.is_none_or(is_about_model) {
+        return by_message;
+    }
+    by_word.or(by_message).or_else(|| by_weak_word(reading))
+}
+
+fn is_about_model(code: Code) -> bool {
+    matches!(code, Code::ModelNotFound | Code::ModelRetired)
 }
 
 /// By type and code. The code is the finer of the two, but quota in either wins.
@@ -161,6 +179,7 @@ pub(crate) fn by_message(reading: &Reading<'_>) -> Option<Code> {
 fn by_weak_word(reading: &Reading<'_>) -> Option<Code> {
     let says = |words: &[&str]| words.contains(&reading.kind()) || words.contains(&reading.code());
     match reading.status {
+        401 => Some(Code::CredentialsRejected),
         402 => Some(Code::QuotaExhausted),
         200 | 400 | 422 if says(&["invalid_request_error", "BadRequestError", "bad_request"]) => {
             Some(Code::InvalidRequest)

@@ -171,11 +171,11 @@ pub fn parse_url(text: &str) -> Result<Endpoint, BaseUrlError> {
     if host.is_empty() {
         return Err(BaseUrlError::Host);
     }
-    let port = match (authority.port_u16(), authority.port()) {
-        (Some(0), _) => return Err(BaseUrlError::Malformed),
-        (Some(port), _) => port,
-        (None, Some(_)) => return Err(BaseUrlError::Malformed),
-        (None, None) => scheme.default_port(),
+    let has_port = authority.as_str().len() > authority.host().len();
+    let port = match authority.port_u16() {
+        Some(port) if port > 0 => port,
+        None if !has_port => scheme.default_port(),
+        _ => return Err(BaseUrlError::Malformed),
     };
     Ok(Endpoint {
         scheme,

@@ -1,7 +1,7 @@
 //! Reads what an upstream said: an error body into a [`Signal`], a models answer into names.
 
 use diagnosis::Signal;
-use dialect::Dialect;
+use dialect::{Dialect, ErrorWords};
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -27,19 +27,25 @@ pub fn signal(
 ) -> Option<Signal> {
     let body = body.get(..MAX_ERROR_BYTES.min(body.len()))?;
     let words = dialect::read_error(dialect, body)?;
+    Some(signal_of(kind, status, headers, words))
+}
+
+/// The same for words that were read already, such as those of an error event in a stream.
+#[must_use]
+pub fn signal_of(kind: &Kind, status: u16, headers: &HeaderMap, words: ErrorWords) -> Signal {
     let reading = Reading {
         status,
         words: &words,
         headers,
     };
     let concluded = (kind.explain)(&reading);
-    Some(Signal {
+    Signal {
         kind: words.kind,
         code: words.code,
         param: words.param,
         message: words.message.map(shortened),
         concluded,
-    })
+    }
 }
 
 fn shortened(message: String) -> String {

@@ -9,8 +9,8 @@ use crate::phrases;
 pub(crate) fn explain(reading: &Reading<'_>) -> Option<Code> {
     let own = match reading.kind() {
         "invalid_model" => Some(Code::ModelNotFound),
-        "service_tier_capacity_exceeded" => Some(Code::UpstreamOverloaded),
-        "rate_limited" => Some(Code::RateLimited),
+        // Whose tier is full: the account's. Another account may still be served.
+        "service_tier_capacity_exceeded" | "rate_limited" => Some(Code::RateLimited),
         _ => None,
     };
     own.or_else(|| phrases::openai_shaped(reading)).or_else(|| {

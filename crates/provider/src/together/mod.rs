@@ -2,6 +2,8 @@
 //!
 //! Source: docs.together.ai, error codes, seen 2026-11.
 
+mod errors;
+
 use std::time::Duration;
 
 use dialect::Dialect;
@@ -9,7 +11,6 @@ use dialect::Dialect;
 use crate::auth::Auth;
 use crate::deviations::Deviation;
 use crate::kind::{Billing, Kind, Place};
-use crate::phrases;
 
 /// The record.
 pub(crate) static KIND: Kind = Kind {
@@ -21,7 +22,7 @@ pub(crate) static KIND: Kind = Kind {
     auth: Auth::Bearer,
     key_variables: &["TOGETHER_API_KEY"],
     base_url_variables: &[],
-    explain: phrases::openai_shaped,
+    explain: errors::explain,
     models: include_str!("models.toml"),
     deviations: &[Deviation::MaxTokensOnly, Deviation::ReasoningField],
     idle_limit: Duration::from_secs(60),

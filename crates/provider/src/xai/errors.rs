@@ -11,6 +11,7 @@ pub(crate) fn explain(reading: &Reading<'_>) -> Option<Code> {
         let code = reading.code().to_lowercase();
         [
             ("resource has been exhausted", Code::RateLimited),
+            ("permission-denied", Code::PermissionDenied),
             ("permission to execute", Code::PermissionDenied),
             ("specified argument was invalid", Code::InvalidRequest),
             ("invalid argument", Code::InvalidRequest),
