@@ -56,6 +56,7 @@ impl Settlement {
                 stop_reason: refusal.stop_reason,
                 body,
                 output_sent: true,
+                retry_after: None,
             });
         }
         self.settle(Outcome::Failed);

@@ -6,7 +6,17 @@ use serde::Deserialize;
 
 /// What of the admin API's answer is shown.
 #[derive(Debug, Deserialize)]
-pub(super) struct Call {
+pub(super) struct Detail {
+    request: Call,
+    error: Option<serde_json::Value>,
+    #[serde(default)]
+    not_tried: Vec<NotTried>,
+    #[serde(default)]
+    losses: Vec<Loss>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Call {
     id: String,
     started_ms: u64,
     outcome: String,
@@ -22,11 +32,6 @@ pub(super) struct Call {
     total_ms: u64,
     client: Client,
     attempts: Vec<Attempt>,
-    error: Option<serde_json::Value>,
-    #[serde(default)]
-    not_tried: Vec<NotTried>,
-    #[serde(default)]
-    losses: Vec<Loss>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,23 +70,24 @@ struct Loss {
 const BAR_WIDTH: u64 = 36;
 
 /// The explanation.
-pub(super) fn explain(call: &Call) -> String {
+pub(super) fn explain(detail: &Detail) -> String {
+    let call = &detail.request;
     let mut out = String::new();
     head(&mut out, call);
-    why(&mut out, call);
+    why(&mut out, detail);
     timeline(&mut out, call);
-    for skipped in &call.not_tried {
+    for skipped in &detail.not_tried {
         line(
             &mut out,
             "Skipped",
             &format!("{}: {}", skipped.target, skipped.why),
         );
     }
-    for loss in &call.losses {
+    for loss in &detail.losses {
         line(&mut out, "Lost", &format!("{}: {}", loss.field, loss.why));
     }
     client(&mut out, &call.client);
-    fixes(&mut out, call);
+    fixes(&mut out, detail);
     out
 }
 
@@ -116,8 +122,9 @@ fn head(out: &mut String, call: &Call) {
     push(out, format_args!("{}\n{}\n", call.id, parts.join(" · ")));
 }
 
-fn why(out: &mut String, call: &Call) {
-    let message = call.error.as_ref().and_then(|body| {
+fn why(out: &mut String, detail: &Detail) {
+    let call = &detail.request;
+    let message = detail.error.as_ref().and_then(|body| {
         let error = body.get("error").unwrap_or(body);
         error
             .get("message")
@@ -205,8 +212,8 @@ fn client(out: &mut String, client: &Client) {
     }
 }
 
-fn fixes(out: &mut String, call: &Call) {
-    let fixes = call.error.as_ref().and_then(|body| {
+fn fixes(out: &mut String, detail: &Detail) {
+    let fixes = detail.error.as_ref().and_then(|body| {
         let ours = body
             .get("error")
             .unwrap_or(body)
@@ -218,7 +225,7 @@ fn fixes(out: &mut String, call: &Call) {
         let fix = fix.as_str().unwrap_or_default();
         line(out, if number == 0 { "Fix" } else { "" }, fix);
     }
-    if let Some(code) = &call.code {
+    if let Some(code) = &detail.request.code {
         line(out, "More", &format!("goodgate explain {code}"));
     }
 }
@@ -250,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_failed_call_shows_each_attempt_with_its_code_time_and_what_followed() {
-        let call: Call = serde_json::from_value(serde_json::json!({
+        let call: Detail = serde_json::from_value(serde_json::json!({"request": {
             "id": "req_01K9ZQ7V3M8T2ABCDEFGHJKMNP", "started_ms": 1_790_000_000_000_u64, "outcome": "failed",
             "status": 502, "method": "POST", "path": "/v1/chat/completions", "model": "smart", "served_by": null,
             "key": "dev", "code": "bad_gateway", "origin": "upstream", "stop_reason": "no_other_target",
@@ -259,7 +266,7 @@ mod tests {
                 {"n": 1, "target": "a/m", "at_ms": 0, "ms": 800, "status": 502, "code": "bad_gateway",
                  "evidence": "text/html", "detail": null, "next": "next_target"},
                 {"n": 2, "target": "b/m", "at_ms": 820, "ms": 1180, "status": null, "code": "connection_timeout",
-                 "evidence": "no SYN-ACK", "detail": null, "next": "exhausted"}],
+                 "evidence": "no SYN-ACK", "detail": null, "next": "exhausted"}]},
             "error": {"error": {"message": "All failed.", "goodgate": {"fix": ["Wait.", "Add a target."]}}},
         }))
         .unwrap();
@@ -282,11 +289,11 @@ mod tests {
 
     #[test]
     fn a_call_without_time_or_attempts_is_explained_all_the_same() {
-        let call: Call = serde_json::from_value(serde_json::json!({
+        let call: Detail = serde_json::from_value(serde_json::json!({"request": {
             "id": "req_01K9ZQ7V3M8T2ABCDEFGHJKMNP", "started_ms": 0, "outcome": "cancelled", "status": null,
             "method": "POST", "path": "/v1/chat/completions", "model": null, "served_by": null, "key": null,
             "code": null, "origin": null, "stop_reason": null, "total_ms": 0,
-            "client": {"request_id": null, "agent": null, "retry_count": null}, "attempts": [], "error": null,
+            "client": {"request_id": null, "agent": null, "retry_count": null}, "attempts": []}, "error": null,
         }))
         .unwrap();
         assert!(explain(&call).contains("the client left"));

@@ -129,6 +129,23 @@ pub struct ClientFacts {
     pub retry_count: Option<u32>,
 }
 
+/// What holds for a call: the policy's decisions.
+#[derive(Debug)]
+pub struct Bounds {
+    /// The targets in order.
+    pub targets: Vec<Arc<str>>,
+    /// The configuration's version.
+    pub config_version: u64,
+    /// The most attempts.
+    pub max_attempts: u32,
+    /// All attempts together take at most this.
+    pub total: Duration,
+    /// Whether the caller set that.
+    pub total_is_callers: bool,
+    /// When a stream's head goes out: `first_content` or `whole`; none for what is no stream.
+    pub hold: Option<&'static str>,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
@@ -152,8 +169,8 @@ pub enum Event {
         /// Whether a stream is asked for.
         stream: bool,
     },
-    /// Where the call may go, in order.
-    Planned(Vec<Arc<str>>),
+    /// Where the call may go, and within which bounds.
+    Planned(Box<Bounds>),
     /// An attempt ended.
     Attempted(Box<Attempt>),
     /// A target that was not tried, and why.
@@ -189,6 +206,8 @@ pub enum Event {
         body: bytes::Bytes,
         /// Whether content had reached the client.
         output_sent: bool,
+        /// When the client was told to come again.
+        retry_after: Option<Duration>,
     },
     /// What it used.
     Used {

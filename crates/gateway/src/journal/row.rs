@@ -84,8 +84,17 @@ fn certainty(summary: &Summary<'_>) -> Certainty {
 }
 
 fn details(summary: &Summary<'_>) -> CallDetails {
+    let bounds = summary.bounds;
     CallDetails {
-        plan: summary.plan.to_vec(),
+        plan: bounds
+            .map(|bounds| bounds.targets.clone())
+            .unwrap_or_default(),
+        config_version: bounds.map(|bounds| bounds.config_version),
+        max_attempts: bounds.map(|bounds| bounds.max_attempts),
+        deadline_ms: bounds.map(|bounds| millis(bounds.total)),
+        deadline_from_client: bounds.is_some_and(|bounds| bounds.total_is_callers),
+        hold: bounds.and_then(|bounds| bounds.hold).map(Cow::Borrowed),
+        retry_after_ms: summary.retry_after.map(millis),
         not_tried: summary
             .skipped
             .iter()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use diagnosis::{Code, Lane};
 use types::{KeyId, NanoUsd, TokenUsage};
 
-use super::{Attempt, ClientFacts, Closed, Event, StopReason};
+use super::{Attempt, Bounds, ClientFacts, Closed, Event, StopReason};
 
 /// What a closed journal says, by reference where it can.
 #[derive(Debug, Default)]
@@ -26,8 +26,8 @@ pub struct Summary<'a> {
     pub model: Option<&'a Arc<str>>,
     /// Whether a stream was asked for.
     pub stream: bool,
-    /// Where the call could go.
-    pub plan: &'a [Arc<str>],
+    /// Where the call could go, and within which bounds.
+    pub bounds: Option<&'a Bounds>,
     /// The attempts in order.
     pub attempts: Vec<&'a Attempt>,
     /// The targets that were not tried.
@@ -44,6 +44,8 @@ pub struct Summary<'a> {
     pub stop_reason: Option<StopReason>,
     /// The error body the client got.
     pub body: Option<&'a Bytes>,
+    /// When the client was told to come again.
+    pub retry_after: Option<Duration>,
     /// Whether content had reached the client when the answer broke.
     pub output_sent: bool,
     /// Tokens.
@@ -83,7 +85,7 @@ impl<'a> Summary<'a> {
                 self.model = Some(model);
                 self.stream = *stream;
             }
-            Event::Planned(targets) => self.plan = targets,
+            Event::Planned(bounds) => self.bounds = Some(bounds),
             Event::Attempted(attempt) => self.attempts.push(attempt),
             Event::Skipped { target, why } => self.skipped.push((target, why)),
             Event::Lost { field, why } => self.losses.push((field, why)),
@@ -95,12 +97,14 @@ impl<'a> Summary<'a> {
                 stop_reason,
                 body,
                 output_sent,
+                retry_after,
             } => {
                 self.code = Some(*code);
                 self.status = Some(*status);
                 self.stop_reason = *stop_reason;
                 self.body = Some(body);
                 self.output_sent = *output_sent;
+                self.retry_after = *retry_after;
             }
             Event::Used { usage, cost } => {
                 self.usage = *usage;

@@ -206,6 +206,7 @@ pub fn reply(gate: &Gate, refusal: &Refusal, mut journal: Journal) -> Response<R
         stop_reason: refusal.stop_reason,
         body: written.body,
         output_sent: false,
+        retry_after: refusal.retry_after,
     });
     journal.close(outcome);
     response

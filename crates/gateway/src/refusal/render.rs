@@ -119,8 +119,8 @@ struct OurLimit<'a> {
     resets_in_ms: Option<u64>,
 }
 
-/// How much of an attempt's evidence is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How much of an attempt's evidence is written, the most first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
     Full,
     Summary,
@@ -202,7 +202,8 @@ fn bounded_body(gate: &Gate, refusal: &Refusal, journal: &Journal, output_sent: 
         config::ErrorDetail::None => Detail::Bare,
     };
     let mut body = Vec::new();
-    for detail in [first, Detail::Short, Detail::Bare] {
+    let less = [Detail::Full, Detail::Summary, Detail::Short, Detail::Bare];
+    for detail in less.into_iter().filter(|detail| *detail >= first) {
         body = whole_body(gate, refusal, journal, output_sent, detail);
         if body.len() <= BODY_BOUND {
             break;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Resilience, Route, Target};
+use config::{Hold, Resilience, Route, Target};
 use diagnosis::Code;
 use types::Deadline;
 
 use crate::intake::{Call, HttpCall, ModelCall};
-use crate::journal::{Event, Journal};
+use crate::journal::{Bounds, Event, Journal};
 use crate::keyring::Caller;
 use crate::policy::{Policy, ReadyProvider, ReadyUpstream};
 use crate::refusal::{self, Refusal};
@@ -85,12 +85,23 @@ pub fn plan(
         Call::Model(call) => model_plan(policy, caller, call, journal)?,
         Call::Http(call) => http_plan(policy, call, journal)?,
     };
-    journal.add(Event::Planned(
-        plan.legs
+    journal.add(Event::Planned(Box::new(Bounds {
+        targets: plan
+            .legs
             .iter()
             .map(|leg| Arc::clone(leg.label()))
             .collect(),
-    ));
+        config_version: policy.snapshot.version,
+        max_attempts: plan.resilience.max_attempts,
+        total: plan.deadline.left(journal.started()),
+        total_is_callers: plan.deadline_is_callers,
+        hold: matches!(call, Call::Model(call) if call.stream).then(|| {
+            match plan.resilience.hold {
+                Hold::FirstContent => "first_content",
+                Hold::Whole => "whole",
+            }
+        }),
+    })));
     Ok(plan)
 }
 
@@ -132,7 +143,7 @@ fn model_plan(
     }
     let mut resilience = Resilience::clone(&resolved.resilience);
     if call.terms.wishes.hold_whole {
-        resilience.hold = config::Hold::Whole;
+        resilience.hold = Hold::Whole;
     }
     let fallback = if call.stream {
         Duration::from_secs(600)
