@@ -2,6 +2,10 @@
 #![cfg(test)]
 
 mod bodies;
+mod codec;
+mod corpus;
 mod faults;
+mod names;
 mod reuse;
 mod server;
+mod tls;
