@@ -3,11 +3,14 @@
 //! The scan validates the whole text and finds the top-level keys that matter; the edits are slices of the body around
 //! new pieces, so that nothing is copied. It reads OpenAI's names, which other chat formats share.
 
+mod extensions;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 
+pub use self::extensions::without_extensions;
 pub use crate::json::Span;
 use crate::json::{Bad, Cursor, Shape, Text};
 
@@ -296,7 +299,10 @@ pub fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Vec<Bytes> {
         if start > done {
             pieces.push(body.slice(done..start));
         }
-        pieces.push(edit.bytes());
+        let bytes = edit.bytes();
+        if !bytes.is_empty() {
+            pieces.push(bytes);
+        }
         done = end;
     }
     if done < body.len() {
@@ -310,17 +316,45 @@ pub fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Vec<Bytes> {
 /// Nothing of the body is copied. A name that is already right is left alone.
 #[must_use]
 pub fn with_model(body: &Bytes, scan: &Scan, model: &str, ask_for_usage: bool) -> Vec<Bytes> {
+    rewrite(
+        body,
+        scan,
+        &Rewrite {
+            model,
+            ask_for_usage,
+            strip_extensions: false,
+        },
+    )
+}
+
+/// What is to change of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Rewrite<'a> {
+    /// The model's name as the server knows it.
+    pub model: &'a str,
+    /// Whether a stream's usage is to be asked for.
+    pub ask_for_usage: bool,
+    /// Whether the server refuses what other providers put into messages.
+    pub strip_extensions: bool,
+}
+
+/// The body with these changes. Nothing of it is copied, and what is already right is left alone.
+#[must_use]
+pub fn rewrite(body: &Bytes, scan: &Scan, wanted: &Rewrite<'_>) -> Vec<Bytes> {
     let mut edits = Vec::with_capacity(2);
     match scan.model {
-        Some(_) if scan.model(body).as_deref() == Some(model) => {}
-        Some(span) => edits.push(Edit::Replace(span, quoted(model))),
+        Some(_) if scan.model(body).as_deref() == Some(wanted.model) => {}
+        Some(span) => edits.push(Edit::Replace(span, quoted(wanted.model))),
         None => edits.push(first_member(
             scan,
-            format_args!("\"model\":{}", Quoted(model)),
+            format_args!("\"model\":{}", Quoted(wanted.model)),
         )),
     }
-    if ask_for_usage {
+    if wanted.ask_for_usage {
         edits.extend(usage_edit(body, scan));
+    }
+    if wanted.strip_extensions {
+        edits.append(&mut without_extensions(body, scan));
     }
     apply(body, edits)
 }

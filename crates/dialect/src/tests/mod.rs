@@ -37,6 +37,11 @@ impl Sent {
     }
 }
 
+fn parsed(body: impl AsRef<[u8]>) -> Value {
+    serde_json::from_slice(body.as_ref()).unwrap()
+}
+
+/// A client's call, sent.
 pub(crate) fn send_text(
     dialect: Dialect,
     call: &str,
@@ -44,9 +49,9 @@ pub(crate) fn send_text(
 ) -> Result<Sent, CallError> {
     let call = decode_call(Dialect::OpenaiChat, call.as_bytes())?;
     let sent = encode_call(dialect, &call, encoding)?;
-    let text = String::from_utf8(sent.body).unwrap();
+    let text = String::from_utf8_lossy(&sent.body).into_owned();
     Ok(Sent {
-        body: serde_json::from_str(&text).unwrap(),
+        body: parsed(sent.body),
         text,
         losses: sent.losses,
         headers: sent.headers,
@@ -73,7 +78,7 @@ pub(crate) fn send(dialect: Dialect, members: &Value) -> Result<Sent, CallError>
 /// What a server's whole answer becomes for a client.
 pub(crate) fn answer(dialect: Dialect, body: &str) -> Result<Value, ReplyFault> {
     let reply = decode_reply(dialect, body.as_bytes())?;
-    Ok(serde_json::from_slice(&encode_reply(Dialect::OpenaiChat, &reply, &frame())).unwrap())
+    Ok(parsed(encode_reply(Dialect::OpenaiChat, &reply, &frame())))
 }
 
 /// The events of a stream that came in these pieces, and how it ended.
