@@ -1,5 +1,7 @@
 //! The binary: arguments, wiring, exit codes. What it does is in the crates; `serve` is put together in [`wiring`].
 
+mod admin_listener;
+
 mod owner;
 
 mod probe;

@@ -168,11 +168,12 @@ impl Screen {
                 self.state.join("first-key").display()
             ),
         );
+        let link = self.app.sign_in_link();
+        let ui = link.split('?').next().unwrap_or_default();
         push(
             &mut out,
             format_args!(
-                "  Web UI      {base}/ui     signed in by this link, once, 10 min:\n              {}\n",
-                self.app.sign_in_link()
+                "  Web UI      {ui}     signed in by this link, once, 10 min:\n              {link}\n"
             ),
         );
         safety_net(&mut out, snapshot);

@@ -30,7 +30,7 @@ use crate::probe::{self, Shown};
 use crate::screen::{self, Screen};
 use crate::settings::{Facts, Read, Settings, SettingsError};
 use crate::signals::{Signals, Wish};
-use crate::{ServeArguments, owner};
+use crate::{ServeArguments, admin_listener, owner};
 
 /// The file of the state folder that holds the first key.
 const FIRST_KEY_FILE: &str = "first-key";
@@ -121,7 +121,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         workers: workers.unwrap_or_else(serve::default_workers),
     };
     let server = serve::start(listener, parts)?;
-    let app = App::new(admin_parts(&shared, &state, &server, address));
+    let own_listener = own_admin_listener(&shared.policy.load().snapshot)?;
+    let app = App::new(admin_parts(
+        &shared,
+        &state,
+        &server,
+        own_listener.as_ref(),
+    )?);
     let screen = Screen {
         address,
         first_key: state.first_key.clone(),
@@ -142,7 +148,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         .build()?;
     side.block_on(async {
         let pages = Tasks::default();
-        pages.spawn("admin", answer_pages(app, admin_calls, pages.clone()));
+        if let Some(listener) = own_listener {
+            pages.spawn(
+                "admin",
+                admin_listener::serve(listener, app.clone(), pages.clone()),
+            );
+        }
+        pages.spawn("admin pages", answer_pages(app, admin_calls, pages.clone()));
         running.run(&server, screen, read.discovery).await
     })?;
     // Calls first, then what records them.
@@ -220,7 +232,8 @@ fn share(
     keyring.replace(reload::callers(&policy.snapshot, stored));
     Ok(Arc::new(Shared {
         keyring,
-        admin: policy.snapshot.admin.listen.is_none().then_some(door),
+        admin: (policy.snapshot.admin.listen.is_none() && policy.snapshot.server.is_loopback())
+            .then_some(door),
         policy: ArcSwap::from_pointee(policy),
         bytes: ByteBudget::new(bytes::default_limit()),
         registry: resilience::Registry::new(clock.now()),
@@ -406,27 +419,37 @@ async fn answer_page(app: App, call: AdminCall) {
     }
 }
 
+/// The admin API is on the one port of loopback, else on a listener of its own.
+fn own_admin_listener(snapshot: &Snapshot) -> Result<Option<TcpListener>, ServeError> {
+    match snapshot.admin.listen {
+        Some(address) => listen(address).map(Some),
+        None if snapshot.server.is_loopback() => Ok(None),
+        None => listen(admin_listener::DEFAULT).map(Some),
+    }
+}
+
 fn admin_parts(
     shared: &Arc<Shared>,
     state: &State,
     server: &Server,
-    address: SocketAddr,
-) -> AdminParts {
+    own: Option<&TcpListener>,
+) -> Result<AdminParts, ServeError> {
     let (policies, clock) = (Arc::clone(shared), Arc::clone(&shared.clock));
     let tables = server.in_flight().to_vec();
-    let base_url = public_url(&shared.policy.load().snapshot, address);
-    AdminParts {
+    let base_url = public_url(&shared.policy.load().snapshot, server.address());
+    let listen = own.map_or_else(|| Ok(server.address()), TcpListener::local_addr)?;
+    Ok(AdminParts {
         store: Arc::clone(&state.store),
         clock: Arc::clone(&clock),
         snapshot: Box::new(move || Arc::clone(&policies.policy.load().snapshot)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: screen::command(),
-        ui_url: base_url.clone(),
+        ui_url: own.map_or_else(|| base_url.clone(), |_| format!("http://{listen}")),
         base_url,
-        listen: address,
+        listen,
         admin_token: state.admin_token.clone(),
-    }
+    })
 }
 
 fn running_calls(tables: &[InFlight], clock: &dyn Clock) -> Vec<RunningCall> {
