@@ -44,6 +44,9 @@ pub fn scrub(body: &[u8], content_type: Option<&str>) -> (Option<String>, Option
 #[must_use]
 pub fn known_message(message: &str) -> Option<String> {
     let message = message.trim();
+    let message = message
+        .get(..message.floor_char_boundary(signals::SEARCHED))
+        .unwrap_or(message);
     signals::table()
         .is_known_message(&lower(message))
         .then(|| clip(&mask(&one_line(message)), LONGEST_MESSAGE))

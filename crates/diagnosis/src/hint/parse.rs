@@ -159,7 +159,11 @@ fn rfc_3339(value: &str) -> Option<i64> {
         ("Z" | "z", "") => 0,
         (sign, offset) => {
             let (hours, minutes) = offset.split_once(':')?;
-            let seconds = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
+            let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+            if !((0..24).contains(&hours) && (0..60).contains(&minutes)) {
+                return None;
+            }
+            let seconds = hours * 3600 + minutes * 60;
             if sign == "-" { -seconds } else { seconds }
         }
     };
@@ -171,7 +175,7 @@ fn clock(time: &str) -> Option<i64> {
     let [hours, minutes, seconds] = three(time, ':')?;
     let fits =
         (0..24).contains(&hours) && (0..60).contains(&minutes) && (0..=60).contains(&seconds);
-    fits.then_some(hours * 3600 + minutes * 60 + seconds)
+    fits.then(|| hours * 3600 + minutes * 60 + seconds)
 }
 
 fn three(text: &str, between: char) -> Option<[i64; 3]> {

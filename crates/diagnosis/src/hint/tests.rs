@@ -117,6 +117,10 @@ fn only_a_dimension_of_which_nothing_remains_counts() {
         ("2026-11-25T03:07:20Z", Some(5000)),
         ("2026-11-25T04:07:20.123+01:00", Some(5000)),
         ("2020-01-01T00:00:00Z", Some(0)),
+        ("2026-11-25T03:07:20+9223372036854775807:00", None),
+        ("2026-11-25T03:07:20+00:99", None),
+        ("2026-13-25T03:07:20Z", None),
+        ("9223372036854775807-01-01T00:00:00Z", None),
         ("s", None),
         ("1x", None),
         ("1s1m", None),
@@ -178,6 +182,19 @@ proptest! {
         let found = read(|_| Some(value.as_str()), Some(&body), now);
         if let Some(Hint::After(wait)) = found {
             prop_assert!(wait <= LONGEST_HINT);
+        }
+    }
+
+    #[test]
+    fn dates_with_any_numbers_are_read_without_overflow(n in prop::array::uniform7(any::<i64>()), sign in "[+-]") {
+        let [year, month, day, hour, minute, second, zone] = n;
+        for value in [
+            format!("{year}-{month}-{day}T{hour}:{minute}:{second}{sign}{zone}:{zone}"),
+            format!("{year}-11-25T03:07:20{sign}{zone}:00"),
+            format!("Wed, {day} Nov {year} {hour}:{minute}:{second} GMT"),
+            format!("Wed, {day} Nov {year} 03:07:20 GMT"),
+        ] {
+            let _hint = read(|_| Some(value.as_str()), None, NOW);
         }
     }
 
