@@ -91,10 +91,11 @@ impl Registry {
         self.state_in(&self.credentials, name)
     }
 
-    /// The state of a provider; `ratio` is that of its retry budget and counts when the state is made.
+    /// The state of a provider; its retry budget goes on with this `ratio`, which may have changed with a reload.
     #[must_use]
     pub fn provider(&self, name: &str, ratio: f64) -> Arc<ProviderState> {
         if let Some(found) = self.providers.read().get(name) {
+            found.budget.set_ratio(ratio);
             return Arc::clone(found);
         }
         let fresh = || {

@@ -2,6 +2,7 @@
 //!
 //! Counted over a sliding window of 10 s in slices of one second. What was earned and not spent expires with its slice.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -14,7 +15,8 @@ const FLOOR: f64 = 10.0;
 /// The budget of one provider.
 #[derive(Debug)]
 pub struct RetryBudget {
-    ratio: f64,
+    /// The bits of an `f64`.
+    ratio: AtomicU64,
     start: Instant,
     window: Mutex<Window>,
 }
@@ -64,16 +66,16 @@ impl RetryBudget {
     /// A budget of so many repeats per first attempt (default 0.2), with the floor of one a second from the start.
     #[must_use]
     pub fn new(ratio: f64, now: Instant) -> Self {
-        let ratio = if ratio.is_finite() {
-            ratio.max(0.0)
-        } else {
-            0.0
-        };
         Self {
-            ratio,
+            ratio: AtomicU64::new(sane(ratio).to_bits()),
             start: now,
             window: Mutex::new(Window::default()),
         }
+    }
+
+    /// Changes the ratio, as a new configuration does; what is in the window stays counted.
+    pub fn set_ratio(&self, ratio: f64) {
+        self.ratio.store(sane(ratio).to_bits(), Ordering::Relaxed);
     }
 
     /// Notes a first attempt at this provider. Calls that are a client's own retry earn nothing: do not note them.
@@ -111,13 +113,23 @@ impl RetryBudget {
 
     /// The cap of the design: the greater of the floor and the ratio.
     fn allowed(&self, deposits: u32) -> f64 {
-        FLOOR.max(self.ratio * f64::from(deposits))
+        let ratio = f64::from_bits(self.ratio.load(Ordering::Relaxed));
+        FLOOR.max(ratio * f64::from(deposits))
     }
 
     fn second(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.start)
             .max(Duration::ZERO)
             .as_secs()
+    }
+}
+
+/// A ratio that is no number, or below zero, is none at all.
+fn sane(ratio: f64) -> f64 {
+    if ratio.is_finite() {
+        ratio.max(0.0)
+    } else {
+        0.0
     }
 }
 

@@ -146,6 +146,15 @@ fn a_ratio_of_one_repeats_every_call_once() {
 }
 
 #[test]
+fn a_new_ratio_counts_at_once_and_for_what_was_earned_before() {
+    let now = ManualClock::default().now();
+    let budget = RetryBudget::new(RATIO, now);
+    (0..100).for_each(|_| budget.deposit(now));
+    budget.set_ratio(0.5);
+    assert_near(budget.left(now), 50.0);
+}
+
+#[test]
 fn a_ratio_that_is_no_number_leaves_the_floor() {
     let now = ManualClock::default().now();
     for ratio in [f64::NAN, f64::INFINITY, -1.0] {
