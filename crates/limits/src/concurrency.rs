@@ -25,7 +25,7 @@ impl ConcurrencyLimit {
     pub fn take(&self) -> Option<Slot> {
         self.taken
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
-                (taken < self.limit).then_some(taken + 1)
+                (taken < self.limit).then(|| taken + 1)
             })
             .ok()
             .map(|_| Slot {
