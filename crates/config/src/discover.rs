@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::environment::Environment;
 use crate::keys;
 use crate::load;
-use crate::snapshot::{Credential, Origin, Provider, Server, Snapshot, TlsSettings};
+use crate::snapshot::{Credential, Origin, Provider, Resilience, Server, Snapshot, TlsSettings};
 
 /// The variable by which the starter of the local model says where it is.
 pub const LOCAL_MODEL_VARIABLE: &str = "GOODGATE_LOCAL_MODEL_URL";
@@ -123,7 +123,7 @@ pub fn discover_with(
 struct Search<'a> {
     environment: &'a Environment,
     server: Server,
-    resilience: Arc<crate::snapshot::Resilience>,
+    resilience: Arc<Resilience>,
     found: Vec<Found>,
     providers: Vec<Arc<Provider>>,
     missing: Vec<(&'static Kind, &'static str)>,
@@ -175,7 +175,7 @@ impl<'a> Search<'a> {
                 secret: Some(key),
                 source: variable.to_owned(),
             };
-            self.add(kind.name, kind, endpoint, credential, &[]);
+            self.add(kind.name, kind, endpoint, credential);
         }
     }
 
@@ -223,22 +223,20 @@ impl<'a> Search<'a> {
 
     /// The model that was started beside the gateway.
     fn local_model(&mut self) {
-        let Some(url) = self.environment.get(LOCAL_MODEL_VARIABLE) else {
-            return;
-        };
-        let Some(kind) = provider::kind("llama-cpp") else {
-            return;
-        };
-        match request::endpoint(kind, Some(url)) {
-            Ok(endpoint) => {
+        match local_provider(self.environment, &self.resilience) {
+            Some(Ok(local)) => {
                 self.found.push(Found {
                     provider: LOCAL.into(),
-                    source: format!("{}:{}", endpoint.host, endpoint.port),
+                    source: format!("{}:{}", local.endpoint.host, local.endpoint.port),
                     key_hint: None,
                 });
-                self.add(LOCAL, kind, endpoint, keyless(), &[LOCAL_MODEL]);
+                // With `demo: true` in a variable it is there already.
+                if !self.providers.iter().any(|one| one.id == local.id) {
+                    self.providers.push(Arc::new(local));
+                }
             }
-            Err(error) => self.ignore(LOCAL_MODEL_VARIABLE, &error.to_string()),
+            Some(Err(error)) => self.ignore(LOCAL_MODEL_VARIABLE, &error.to_string()),
+            None => {}
         }
     }
 
@@ -297,24 +295,11 @@ impl<'a> Search<'a> {
                 },
                 None => keyless(),
             };
-            self.add(
-                name,
-                candidate.kind,
-                candidate.endpoint.clone(),
-                credential,
-                &[],
-            );
+            self.add(name, candidate.kind, candidate.endpoint.clone(), credential);
         }
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        kind: &'static Kind,
-        endpoint: Endpoint,
-        credential: Credential,
-        models: &[&str],
-    ) {
+    fn add(&mut self, name: &str, kind: &'static Kind, endpoint: Endpoint, credential: Credential) {
         self.providers.push(Arc::new(Provider {
             id: name.into(),
             kind,
@@ -323,7 +308,7 @@ impl<'a> Search<'a> {
             headers: Vec::new(),
             tls: TlsSettings::default(),
             resilience: self.resilience.clone(),
-            models: models.iter().map(|name| assemble::listed(name)).collect(),
+            models: Vec::new(),
             detected: true,
             line: None,
         }));
@@ -343,6 +328,27 @@ impl<'a> Search<'a> {
                 || endpoint.host == listen.ip().to_string()
                 || self.server.hosts.contains(&endpoint.host))
     }
+}
+
+/// The provider of the model that was started beside the gateway, if one was.
+pub(crate) fn local_provider(
+    environment: &Environment,
+    resilience: &Arc<Resilience>,
+) -> Option<Result<Provider, request::BaseUrlError>> {
+    let url = environment.get(LOCAL_MODEL_VARIABLE)?;
+    let kind = provider::kind("llama-cpp")?;
+    Some(request::endpoint(kind, Some(url)).map(|endpoint| Provider {
+        id: LOCAL.into(),
+        kind,
+        endpoint,
+        credentials: vec![Arc::new(keyless())],
+        headers: Vec::new(),
+        tls: TlsSettings::default(),
+        resilience: resilience.clone(),
+        models: vec![assemble::listed(LOCAL_MODEL)],
+        detected: true,
+        line: None,
+    }))
 }
 
 fn keyless() -> Credential {

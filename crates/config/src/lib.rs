@@ -17,6 +17,7 @@ mod overrides;
 mod reader;
 pub mod resolve;
 mod schema;
+mod section;
 mod sections;
 pub mod snapshot;
 mod text;

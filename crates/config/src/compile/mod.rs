@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use provider::Endpoint;
 
-use crate::assemble::{DEMO, FIRST, Parts};
-use crate::discover::is_same_host;
+use crate::assemble::{DEMO, FIRST, LOCAL, Parts};
+use crate::discover::{is_same_host, local_provider};
 use crate::file::{At, File, RetainFile, ServerFile};
 use crate::reader::Reader;
 use crate::snapshot::{Admin, Origin, Server, Storage};
@@ -78,6 +78,13 @@ pub(crate) fn parts(
         parts.log_format = format.value;
     }
     if demo {
+        // The demo's first call ends at the real model beside the gateway, where there is one.
+        let has_local = parts.providers.iter().any(|one| one.id.as_str() == LOCAL);
+        if let Some(Ok(local)) = local_provider(reader.environment(), &parts.resilience)
+            && !has_local
+        {
+            parts.providers.push(Arc::new(local));
+        }
         parts.add_demo(demo_url);
         models::point_at_demo(&mut parts, &file.models);
     }

@@ -58,6 +58,11 @@ fn the_local_model_stands_behind_the_dead_target_and_leaves_the_demo_on() {
         .collect();
     assert_eq!(names, ["ollama"]);
     assert!(found.snapshot.resolve("smollm2").is_ok());
+    let asked = Environment::from_pairs([
+        ("GOODGATE_LOCAL_MODEL_URL", "http://127.0.0.1:8080"),
+        ("GOODGATE_DEMO", "true"),
+    ]);
+    assert_eq!(providers(&discover(&asked, DEMO)), ["local", "demo"]);
 }
 
 #[test]

@@ -255,6 +255,11 @@ fn demo_models_can_be_asked_for_beside_a_file() {
         "demo/flaky-502"
     );
     assert!(snapshot.resolve("demo/no-such").is_err());
+    let variable = [("GOODGATE_LOCAL_MODEL_URL", "http://127.0.0.1:9001")];
+    let beside = Environment::from_pairs(variable);
+    let snapshot = load(&source("demo: true"), &beside).unwrap().snapshot;
+    let first = snapshot.resolve("first").unwrap();
+    assert_eq!(&*first.targets[1].label, "local/smollm2");
     assert!(check("demo: false").is_empty());
 }
 
