@@ -118,10 +118,10 @@ pub(crate) struct ProviderFile {
     pub(crate) has_keys: bool,
     #[schemars(skip)]
     pub(crate) has_base_url: bool,
-    /// The kind of provider: openai, anthropic, gemini, mistral, groq, deepseek, openrouter, together, xai, ollama,
-    /// llama-cpp, vllm or openai-compatible. Default: the entry's own name.
+    /// The kind of provider: openai, anthropic, gemini, openai-compatible, ...; `check` lists them all where it
+    /// finds another word. Default: the entry's own name.
     #[schemars(rename = "type")]
-    #[schemars(with = "Option<schema::KindName>")]
+    #[schemars(with = "Words")]
     pub(crate) kind: Option<At<String>>,
     /// Where it is, with or without its version segment (`/v1`). Default: the kind's own address.
     #[schemars(with = "Words")]

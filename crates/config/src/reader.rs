@@ -23,7 +23,7 @@ const MAX_SECRET_FILE: u64 = 64 * 1024;
 const MAX_FINDINGS: usize = 200;
 
 /// A finding before its line of text is attached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     severity: Severity,
     code: &'static str,
@@ -182,6 +182,8 @@ impl<'a> Reader<'a> {
         let secrets = self.secrets.into_inner();
         let mut findings = self.findings.into_inner();
         findings.sort_by_key(|one| (one.spot.origin.is_some(), one.spot.span));
+        // What an alias repeats is wrong once.
+        findings.dedup();
         findings
             .into_iter()
             .map(|finding| {

@@ -70,17 +70,6 @@ scalar! {
     Switch, json_schema!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": VARIABLE }] })
 }
 scalar! {
-    /// A kind of provider.
-    KindName, {
-        let names: Vec<&str> = provider::KINDS
-            .iter()
-            .filter(|kind| kind.place != provider::Place::Inside)
-            .map(|kind| kind.name)
-            .collect();
-        json_schema!({ "enum": names })
-    }
-}
-scalar! {
     /// A version of TLS.
     TlsVersion, json_schema!({ "enum": ["1.2", "1.3", 1.2, 1.3] })
 }
@@ -161,7 +150,26 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
 /// The JSON Schema of the configuration file, pretty-printed, with a line feed at its end.
 #[must_use]
 pub fn schema_json() -> String {
-    let mut text = serde_json::to_string_pretty(&schema()).unwrap_or_default();
+    let mut schema = schema();
+    let kind = "/properties/providers/additionalProperties/properties/type";
+    if let Some(kind) = schema.pointer_mut(kind).and_then(Value::as_object_mut) {
+        let kinds = provider::KINDS
+            .iter()
+            .filter(|kind| kind.place != provider::Place::Inside);
+        let names: Vec<&str> = kinds.map(|kind| kind.name).collect();
+        kind.insert("examples".to_owned(), json!(names));
+    }
+    pretty(&schema)
+}
+
+/// The schema as it is committed: without the names of kinds, so that a new kind changes its own folder alone.
+#[cfg(test)]
+pub(crate) fn committed_schema() -> String {
+    pretty(&schema())
+}
+
+fn pretty(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).unwrap_or_default();
     text.push('\n');
     text
 }

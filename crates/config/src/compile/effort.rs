@@ -7,8 +7,10 @@ use crate::reader::Reader;
 use crate::snapshot::{Resilience, Timeouts};
 use crate::text;
 
-/// Numbers where no configuration says otherwise, for whole answers of models.
+/// The total where no configuration says otherwise, for whole answers.
 const USUAL_TOTAL: Duration = Duration::from_secs(300);
+/// The same for streams.
+const USUAL_STREAM: Duration = Duration::from_secs(600);
 
 /// `base`, with what `written` says.
 pub(super) fn resolved(reader: &Reader<'_>, written: &Effort, base: &Resilience) -> Resilience {
@@ -89,20 +91,22 @@ pub(super) fn retry(reader: &Reader<'_>, written: &RetryFile, effort: &mut Resil
 
 /// Warns when one attempt may use up the time of all. Only what is written here is blamed.
 fn check_deadline(reader: &Reader<'_>, written: &Effort, effort: &Resilience) {
-    let total = effort.timeout.total.unwrap_or(USUAL_TOTAL);
     let timers = [
         (
             "response_header",
             &written.timeout.response_header,
             effort.timeout.response_header,
+            USUAL_TOTAL,
         ),
         (
             "first_token",
             &written.timeout.first_token,
             effort.timeout.first_token,
+            USUAL_STREAM,
         ),
     ];
-    for (name, at, value) in timers {
+    for (name, at, value, usual) in timers {
+        let total = effort.timeout.total.unwrap_or(usual);
         let Some(value) = value.filter(|value| *value >= total && effort.max_attempts > 1) else {
             continue;
         };

@@ -51,7 +51,10 @@ fn ten_mistakes_give_ten_diagnostics_with_ten_carets() {
         .filter(|line| line.trim_start().starts_with("| ") && line.contains('^'));
     assert_eq!(carets.count(), found.len());
     assert_eq!(summary(&found), "11 errors");
-    insta::assert_snapshot!(text);
+    // The list of kinds grows with every kind: it is no part of how this looks.
+    let start = text.find("or one of ").unwrap();
+    let end = start + text[start..].find('\n').unwrap();
+    insta::assert_snapshot!(text.replace(&text[start..end], "or one of …"));
 }
 
 #[test]
