@@ -29,13 +29,17 @@ pub struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    /// What a row says of itself.
+    /// What a row says of itself. A refused call's model counts only if something was planned for it: a name that
+    /// means nothing is no line of its own.
     #[must_use]
     pub fn of(row: &'a CallRow) -> Self {
+        let meant = row.outcome != Outcome::Refused
+            || !row.details.plan.is_empty()
+            || !row.attempts.is_empty();
         Self {
             ended_millis: row.unix_millis.saturating_add(row.total_ms),
             outcome: row.outcome,
-            model: row.model.as_ref(),
+            model: row.model.as_ref().filter(|_| meant),
             key: row.key.as_ref(),
             usage: row.usage,
             cost: row.cost.unwrap_or_default(),
@@ -162,6 +166,15 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    /// Whether a call belongs here.
+    pub(crate) fn holds(&self, tally: &Tally<'_>) -> bool {
+        self.minute == tally.ended_millis / 60_000 * 60
+            && self.outcome == tally.outcome
+            && self.demo == tally.demo
+            && self.model.as_ref() == tally.model
+            && self.key.as_ref() == tally.key
+    }
+
     pub(crate) fn of(tally: &Tally<'_>) -> Self {
         Self {
             minute: tally.ended_millis / 60_000 * 60,

@@ -135,8 +135,32 @@ pub(crate) type QueuedRow = Box<CallRow>;
 #[derive(Debug, Default)]
 struct Shard {
     rows: Vec<QueuedRow>,
+    /// The bucket of the latest call, which is mostly that of the next as well: no hashing, no clone.
+    latest: Option<(Bucket, Sums)>,
     sums: HashMap<Bucket, Sums>,
     not_kept: HashMap<(u64, Class), u64>,
+}
+
+impl Shard {
+    fn count(&mut self, tally: &Tally<'_>) {
+        if let Some((bucket, sums)) = &mut self.latest
+            && bucket.holds(tally)
+        {
+            sums.count(tally);
+            return;
+        }
+        self.settle();
+        let mut sums = Sums::default();
+        sums.count(tally);
+        self.latest = Some((Bucket::of(tally), sums));
+    }
+
+    /// Puts the latest bucket to the others.
+    fn settle(&mut self) {
+        if let Some((bucket, sums)) = self.latest.take() {
+            self.sums.entry(bucket).or_default().add(&sums);
+        }
+    }
 }
 
 thread_local! {
@@ -167,11 +191,7 @@ impl Shared {
                 .is_some_and(|budget| budget.take(tally.ended_millis));
         if let Some(shard) = self.shard() {
             let mut shard = shard.lock();
-            shard
-                .sums
-                .entry(Bucket::of(tally))
-                .or_default()
-                .count(tally);
+            shard.count(tally);
             if !keep {
                 let second = tally.ended_millis / 1_000;
                 *shard.not_kept.entry((second, class)).or_default() += 1;
@@ -215,7 +235,8 @@ impl Shared {
         let mut transit = self.transit.lock();
         let mut totals = self.totals.lock();
         for shard in &self.shards {
-            let taken = std::mem::take(&mut *shard.lock());
+            let mut taken = std::mem::take(&mut *shard.lock());
+            taken.settle();
             rows.extend(taken.rows);
             for (bucket, sums) in taken.sums {
                 totals.add(bucket.outcome, bucket.demo, &sums);
@@ -234,7 +255,8 @@ impl Shared {
         let totals = self.totals.lock();
         let mut counts = totals.clone();
         for shard in &self.shards {
-            let shard = shard.lock();
+            let mut shard = shard.lock();
+            shard.settle();
             for (bucket, sums) in &shard.sums {
                 counts.add(bucket.outcome, bucket.demo, sums);
             }
@@ -252,7 +274,9 @@ impl Shared {
             look(bucket, sums);
         }
         for shard in &self.shards {
-            for (bucket, sums) in &shard.lock().sums {
+            let mut shard = shard.lock();
+            shard.settle();
+            for (bucket, sums) in &shard.sums {
                 look(bucket, sums);
             }
         }

@@ -296,6 +296,20 @@ fn a_flood_of_names_is_counted_together() {
 }
 
 #[test]
+fn names_that_mean_nothing_are_no_lines_of_their_own() {
+    let bench = Bench::new();
+    for n in 0..5 {
+        bench.record(CallRow {
+            model: Some(label(&format!("stranger-{n}"))),
+            ..bench.row(Outcome::Refused)
+        });
+    }
+    let lines = bench.store.count_lines(0, u64::MAX).unwrap();
+    assert_eq!(lines.len(), 1);
+    assert_eq!((lines[0].model.as_deref(), lines[0].sums.calls), (None, 5));
+}
+
+#[test]
 fn old_sums_grow_coarser_but_stay_exact() {
     let bench = Bench::new();
     for _ in 0..10 {
