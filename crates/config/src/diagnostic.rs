@@ -44,8 +44,10 @@ pub struct Place {
     pub path: Arc<str>,
     /// Where in it; `None` where there is no text to point into.
     pub span: Option<Span>,
-    /// The line.
+    /// The line, or of a very long one the part around the place.
     pub text: String,
+    /// Characters of the line that are left out before `text`.
+    pub offset: usize,
 }
 
 /// One thing that is wrong.
@@ -119,10 +121,12 @@ impl Diagnostic {
         let indent: String = place
             .text
             .chars()
-            .take(column.saturating_sub(1))
+            .take(column.saturating_sub(1 + place.offset))
             .map(|one| if one == '\t' { '\t' } else { ' ' })
             .collect();
-        let carets = "^".repeat(span.length.max(1));
+        let shown = place.text.chars().count() + place.offset;
+        let room = shown.saturating_sub(column.saturating_sub(1));
+        let carets = "^".repeat(span.length.min(room).max(1));
         let carets = paint(format!("{carets} {}", self.label).trim_end());
         writeln!(out, "{:gutter$} | {indent}{carets}", "").ok();
         gutter

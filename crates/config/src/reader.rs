@@ -184,6 +184,7 @@ impl<'a> Reader<'a> {
         findings.sort_by_key(|one| (one.spot.origin.is_some(), one.spot.span));
         // What an alias repeats is wrong once.
         findings.dedup();
+        let mut line = Line::default();
         findings
             .into_iter()
             .map(|finding| {
@@ -192,12 +193,19 @@ impl<'a> Reader<'a> {
                         path: Arc::from(&*origin),
                         span: None,
                         text: String::new(),
+                        offset: 0,
                     },
-                    None => Place {
-                        path: self.path.clone(),
-                        span: Some(finding.spot.span),
-                        text: shown(&lines, finding.spot.span.line, &secrets),
-                    },
+                    None => {
+                        let span = finding.spot.span;
+                        line.turn_to(span.line, &lines, &secrets);
+                        let offset = line.offset_for(span.column);
+                        Place {
+                            path: self.path.clone(),
+                            span: Some(span),
+                            text: line.shown.iter().skip(offset).take(WIDEST).collect(),
+                            offset,
+                        }
+                    }
                 };
                 Diagnostic {
                     severity: finding.severity,
@@ -420,21 +428,44 @@ struct Filled {
     missing: bool,
 }
 
-/// A line as it may be shown.
-fn shown(lines: &[&str], line: usize, secrets: &BTreeSet<Span>) -> String {
-    let text = lines
-        .get(line.saturating_sub(1))
-        .copied()
-        .unwrap_or_default();
-    let covered: String = text
-        .chars()
-        .enumerate()
-        .map(|(at, one)| {
-            let is_secret = secrets.iter().any(|span| {
-                span.line == line && (span.column..span.column + span.length).contains(&(at + 1))
-            });
-            if is_secret { '•' } else { one }
-        })
-        .collect();
-    text::masked(&covered)
+/// The most characters of a line that are shown; of a longer one, those around the place.
+const WIDEST: usize = 240;
+
+/// A line as it may be shown, kept for the next finding on it.
+#[derive(Debug, Default)]
+struct Line {
+    number: usize,
+    shown: Vec<char>,
+}
+
+impl Line {
+    fn turn_to(&mut self, number: usize, lines: &[&str], secrets: &BTreeSet<Span>) {
+        if self.number == number {
+            return;
+        }
+        self.number = number;
+        let text = lines.get(number.saturating_sub(1)).copied();
+        let mut characters: Vec<char> = text.unwrap_or_default().chars().collect();
+        let start = Span {
+            line: number,
+            ..Span::default()
+        };
+        for span in secrets
+            .range(start..)
+            .take_while(|span| span.line == number)
+        {
+            let covered = characters.iter_mut().skip(span.column.saturating_sub(1));
+            covered.take(span.length).for_each(|one| *one = '•');
+        }
+        let covered: String = characters.into_iter().collect();
+        self.shown = text::masked(&covered).chars().collect();
+    }
+
+    /// How many characters are left out before the shown ones.
+    fn offset_for(&self, column: usize) -> usize {
+        if self.shown.len() <= WIDEST {
+            return 0;
+        }
+        column.saturating_sub(WIDEST / 3)
+    }
 }

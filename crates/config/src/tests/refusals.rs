@@ -409,3 +409,23 @@ fn secrets_in_lines_of_a_broken_file_are_covered() {
     let found = check_in(&environment(), text);
     assert!(!rendered(&found).contains("secret"), "{}", rendered(&found));
 }
+
+#[test]
+fn of_a_very_long_line_the_part_around_the_place_is_shown() {
+    let text = format!("server: {{ {}listne: x, workers: 2 }}", " ".repeat(5_000));
+    let found = check(&text);
+    assert_eq!(codes(&found), ["unknown_key"]);
+    let shown = rendered(&found);
+    assert!(shown.len() < 1_000, "{shown}");
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines[2].find("listne"), lines[3].find("^^^^^^"));
+}
+
+#[test]
+fn a_large_file_full_of_mistakes_is_told_in_good_time() {
+    let secrets = "a: sk-secret-0123456789, ".repeat(3_000);
+    let text = format!("providers: {{ openai: {{ headers: {{ {secrets} }} }} }}");
+    let found = check(&text);
+    assert!(found.len() > 100 && found.len() <= 200);
+    assert!(!rendered(&found).contains("secret-0"));
+}
