@@ -1,10 +1,12 @@
 //! From what was written to what runs: everything that depends on more than one setting is checked here.
 
 mod callers;
+mod credentials;
 mod effort;
 mod models;
 mod providers;
 mod routes;
+mod tls;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

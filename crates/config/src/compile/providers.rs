@@ -1,17 +1,14 @@
-//! Providers: kind, address, keys.
+//! Providers: kind, address, models.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use provider::{KINDS, Kind, Place, Scheme, request};
-use types::{CredentialId, ModelName, ProviderId, Secret};
+use provider::{KINDS, Kind, Place, request};
+use types::{ModelName, ProviderId};
 
-use super::{Context, effort};
-use crate::assemble::{DEMO, listed, no_credential};
-use crate::file::{At, Hidden, ListedFile, Named, PriceFile, ProviderFile, TlsFile};
-use crate::keys;
-use crate::snapshot::{Credential, ListedModel, Provider, Resilience, TlsSettings};
+use super::{Context, credentials, effort, tls};
+use crate::assemble::{DEMO, listed};
+use crate::file::{At, ListedFile, Named, PriceFile, ProviderFile};
+use crate::snapshot::{ListedModel, Provider, Resilience};
 use crate::yaml::Spot;
 
 /// The providers that could be made, and the names of all that were written.
@@ -76,8 +73,8 @@ fn provider(
 ) -> Option<Provider> {
     let kind = kind(context, name, file)?;
     let endpoint = endpoint(context, name, file, kind);
-    let credentials = credentials(context, name, file, kind);
-    let tls = tls(context, file, endpoint.as_ref());
+    let credentials = credentials::credentials(context, name, file, kind);
+    let tls = tls::tls(context, file, endpoint.as_ref());
     let models = file.models.iter().flatten();
     let models = models
         .filter_map(|model| listed_model(context, model))
@@ -212,225 +209,6 @@ fn endpoint(
             None
         }
     }
-}
-
-fn credentials(
-    context: &Context<'_, '_>,
-    name: &At<String>,
-    file: &ProviderFile,
-    kind: &'static Kind,
-) -> Option<Vec<Arc<Credential>>> {
-    let reader = context.reader;
-    match (&file.api_key, &file.credentials) {
-        (Some(key), Some(_)) => {
-            reader
-                .error(
-                    "credentials_twice",
-                    &key.spot,
-                    format!("provider `{}` has api_key and credentials", name.value),
-                )
-                .label("one of the two")
-                .help("put this key into credentials, with a name");
-            None
-        }
-        (Some(key), None) => {
-            let secret = usable(context, key)?;
-            Some(vec![credential("default", secret, &key.value.source)])
-        }
-        (None, Some(several)) => {
-            let mut names = HashSet::new();
-            let mut made = Vec::new();
-            for (at, one) in several.iter().enumerate() {
-                let Some(key) = &one.api_key else {
-                    if !one.has_key {
-                        reader
-                            .error("missing_key", &one.spot, "this credential has no api_key")
-                            .label("write  api_key: ${NAME}, in quotes");
-                    }
-                    continue;
-                };
-                let own = match &one.name {
-                    Some(name) => name.value.clone(),
-                    None => format!("key-{}", at + 1),
-                };
-                if !names.insert(own.clone()) {
-                    reader
-                        .error(
-                            "credentials_twice",
-                            &one.spot,
-                            format!("a second credential is called `{own}`"),
-                        )
-                        .label("each needs a name of its own");
-                }
-                if let Some(secret) = usable(context, key) {
-                    made.push(credential(&own, secret, &key.value.source));
-                }
-            }
-            if several.is_empty() {
-                reader
-                    .error(
-                        "missing_key",
-                        &name.spot,
-                        format!("provider `{}` has no key", name.value),
-                    )
-                    .label("its list of credentials is empty");
-            }
-            Some(made)
-        }
-        // A key that could not be read was told already.
-        (None, None) if file.has_keys => None,
-        (None, None) => usual_credential(context, name, file, kind),
-    }
-    .filter(|made| !made.is_empty())
-}
-
-/// The kind's own environment variable, where no key is written.
-fn usual_credential(
-    context: &Context<'_, '_>,
-    name: &At<String>,
-    file: &ProviderFile,
-    kind: &'static Kind,
-) -> Option<Vec<Arc<Credential>>> {
-    let environment = context.reader.environment();
-    let set = kind
-        .key_variables
-        .iter()
-        .find_map(|variable| Some((*variable, environment.get(variable)?)));
-    if let Some((variable, value)) = set {
-        let key = At {
-            value: Hidden {
-                secret: Secret::new(value.trim().to_owned()),
-                source: variable.to_owned(),
-            },
-            spot: name.spot.clone(),
-        };
-        let secret = usable(context, &key)?;
-        return Some(vec![credential("default", secret, variable)]);
-    }
-    let has_header = |(header, _): &(At<http::HeaderName>, _)| {
-        matches!(
-            header.value.as_str(),
-            "authorization" | "x-api-key" | "api-key" | "x-goog-api-key"
-        )
-    };
-    let brings_own = file.headers.iter().flatten().any(has_header);
-    if !kind.needs_key() || brings_own || environment.allows_missing() {
-        return Some(vec![no_credential()]);
-    }
-    let variable = kind.key_variables.first().copied().unwrap_or("API_KEY");
-    context
-        .reader
-        .error(
-            "missing_credential",
-            &name.spot,
-            format!("provider `{}` has no key", name.value),
-        )
-        .label(format!("{variable} is not set"))
-        .help(format!(
-            "export {variable}=…, or write  api_key: \"${{NAME}}\""
-        ));
-    None
-}
-
-fn credential(name: &str, secret: Secret, source: &str) -> Arc<Credential> {
-    Arc::new(Credential {
-        id: CredentialId::new(name),
-        secret: Some(secret),
-        source: source.to_owned(),
-    })
-}
-
-/// A key that can be sent to a provider.
-fn usable(context: &Context<'_, '_>, key: &At<Hidden>) -> Option<Secret> {
-    let reader = context.reader;
-    let secret = &key.value.secret;
-    if secret.reveal().is_empty() && reader.environment().allows_missing() {
-        return Some(Secret::new("missing".to_owned()));
-    }
-    if secret.reveal().starts_with(keys::PREFIX) {
-        reader
-            .error("own_key", &key.spot, "this is a key of goodgate itself")
-            .label("a provider's key belongs here")
-            .help("`goodgate env` sets OPENAI_API_KEY to it: start the gateway from another shell");
-        return None;
-    }
-    if !provider::auth::is_sendable(secret) {
-        reader
-            .error(
-                "bad_header",
-                &key.spot,
-                "this key is empty or cannot be sent",
-            )
-            .label("visible ASCII characters, no spaces");
-        return None;
-    }
-    Some(secret.clone())
-}
-
-fn tls(
-    context: &Context<'_, '_>,
-    file: &ProviderFile,
-    endpoint: Option<&provider::Endpoint>,
-) -> TlsSettings {
-    let Some(written) = &file.tls else {
-        return TlsSettings::default();
-    };
-    if endpoint.is_some_and(|endpoint| endpoint.scheme == Scheme::Http) {
-        context
-            .reader
-            .warning("tls_unused", &written.spot, "these settings do nothing")
-            .label("base_url says http://");
-    }
-    let missing_half = match (&written.client_cert, &written.client_key) {
-        (Some(_), None) => Some("client_key"),
-        (None, Some(_)) => Some("client_cert"),
-        _ => None,
-    };
-    if let Some(missing) = missing_half {
-        context
-            .reader
-            .error(
-                "missing_key",
-                &written.spot,
-                format!("{missing} is missing"),
-            )
-            .label("client_cert and client_key go together");
-    }
-    settings(context, written)
-}
-
-fn settings(context: &Context<'_, '_>, written: &TlsFile) -> TlsSettings {
-    let path = |at: &Option<At<PathBuf>>| at.as_ref().map(|at| existing(context, at));
-    TlsSettings {
-        ca_file: path(&written.ca_file),
-        server_name: written.server_name.as_ref().map(|name| name.value.clone()),
-        client_cert: path(&written.client_cert),
-        client_key: path(&written.client_key),
-        min_version: written
-            .min_version
-            .as_ref()
-            .map(|version| version.value)
-            .unwrap_or_default(),
-    }
-}
-
-/// A file that must be there; a relative path starts at the configuration's folder.
-fn existing(context: &Context<'_, '_>, at: &At<PathBuf>) -> PathBuf {
-    let path = context
-        .folder
-        .unwrap_or_else(|| Path::new(""))
-        .join(&at.value);
-    if !path.is_file() && !context.reader.environment().allows_missing() {
-        context
-            .reader
-            .error(
-                "file_not_found",
-                &at.spot,
-                format!("{} is not there", at.value.display()),
-            )
-            .label("no such file");
-    }
-    path
 }
 
 fn listed_model(context: &Context<'_, '_>, file: &ListedFile) -> Option<ListedModel> {
