@@ -152,7 +152,13 @@ impl<'b> Fields<'b> {
     #[must_use]
     pub fn read(event: &'b [u8]) -> Self {
         let mut fields = Self::default();
-        let mut rest = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);
+        // The second half of a cut line ending may stand before everything else.
+        let start = event
+            .iter()
+            .position(|byte| !matches!(byte, b'\n' | b'\r'))
+            .unwrap_or(event.len());
+        let rest = event.get(start..).unwrap_or_default();
+        let mut rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
         while !rest.is_empty() {
             let whole = rest;
             let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());

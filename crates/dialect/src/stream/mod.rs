@@ -88,6 +88,10 @@ impl StreamDecoder {
         if let Some(fault) = &self.failed {
             return Err(fault.clone());
         }
+        // After the end nothing counts.
+        if self.ended {
+            return Ok(());
+        }
         self.framer.push(Bytes::copy_from_slice(bytes));
         loop {
             let Ok(next) = self.framer.next() else {
@@ -108,6 +112,9 @@ impl StreamDecoder {
     pub fn finish(&mut self, out: &mut Vec<Event>) -> Result<(), StreamFault> {
         if let Some(fault) = &self.failed {
             return Err(fault.clone());
+        }
+        if self.ended {
+            return Ok(());
         }
         if let Some(event) = self.framer.rest()
             && let Err(fault) = self.event(&event, out)
