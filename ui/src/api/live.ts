@@ -1,0 +1,80 @@
+// The live stream of calls, as an EventSource with its reconnection made visible.
+import { api } from "./client";
+import type { Call, NotKept } from "./types";
+
+export type LiveState = "connecting" | "live" | "lost" | "off";
+
+export interface LiveListener {
+  /** The stream is open: whatever ends from now on is told. Read the first page now. */
+  ready(): void;
+  /** Some were skipped: read the first page anew. */
+  lagged(): void;
+  arrived(calls: Call[], notes: NotKept[]): void;
+  state(state: LiveState): void;
+}
+
+/** Arrivals are handed on together, so that a burst is drawn once. */
+const GATHER_MS = 250;
+/** An EventSource gives up when the answer is no stream; then we try again. */
+const AGAIN_MS = 3_000;
+
+/** Follows the stream until the returned function is called. */
+export function follow(query: Record<string, string | number | undefined>, listener: LiveListener): () => void {
+  let source: EventSource | null = null;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let gathering: ReturnType<typeof setTimeout> | undefined;
+  let calls: Call[] = [];
+  let notes: NotKept[] = [];
+
+  const hand = () => {
+    gathering = undefined;
+    const [arrivedCalls, arrivedNotes] = [calls, notes];
+    calls = [];
+    notes = [];
+    listener.arrived(arrivedCalls, arrivedNotes);
+  };
+  const gather = () => {
+    gathering ??= setTimeout(hand, GATHER_MS);
+  };
+  const open = () => {
+    listener.state("connecting");
+    source = new EventSource(address(query));
+    source.addEventListener("ready", () => {
+      listener.state("live");
+      listener.ready();
+    });
+    source.addEventListener("request", (event) => {
+      calls.push(JSON.parse(event.data) as Call);
+      gather();
+    });
+    source.addEventListener("not_kept", (event) => {
+      notes.push(JSON.parse(event.data) as NotKept);
+      gather();
+    });
+    source.addEventListener("lagged", () => listener.lagged());
+    source.addEventListener("error", () => {
+      listener.state("lost");
+      if (source?.readyState === EventSource.CLOSED) {
+        source.close();
+        // It does not say why: asking for the session tells a lost cookie from a lost gateway.
+        void api.GET("/api/v1/session").catch(() => undefined);
+        again = setTimeout(open, AGAIN_MS);
+      }
+    });
+  };
+  open();
+  return () => {
+    source?.close();
+    clearTimeout(again);
+    clearTimeout(gathering);
+  };
+}
+
+function address(query: Record<string, string | number | undefined>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  const text = parameters.toString();
+  return `/api/v1/requests/live${text === "" ? "" : `?${text}`}`;
+}
