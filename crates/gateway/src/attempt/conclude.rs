@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diagnosis::advice::{self, AttemptSummary, Situation};
-use diagnosis::{Code, Group, Origin, Phase, Verdict};
+use diagnosis::{Code, Group, Origin, Verdict};
 use http::StatusCode;
 
 use super::course::Step;
@@ -36,7 +36,7 @@ pub(super) fn exhausted(
         );
     };
     let (attempt, verdict) = deciding;
-    let code = decided_code(attempt, verdict, plan);
+    let code = verdict.code;
     if verdict.code.facts().group == Group::Client {
         return clients_own(attempt, verdict, reason, verbatim, call);
     }
@@ -45,11 +45,7 @@ pub(super) fn exhausted(
     let most = usize::try_from(plan.resilience.max_attempts).unwrap_or(usize::MAX);
     let message = advice::client_message(&plan.asked, &summaries, retry_after, id.as_str(), most);
     let mut refusal = Refusal::new(code, message);
-    refusal.origin = if code == verdict.code {
-        verdict.origin
-    } else {
-        code.facts().origin
-    };
+    refusal.origin = verdict.origin;
     refusal.retry_after = retry_after;
     refusal.stop_reason = Some(reason);
     refusal.client_retries = call.terms().client_retries;
@@ -91,23 +87,6 @@ fn deciding<'a>(
         .rev()
         .find(|attempt| attempt.target == *preferred)
         .and_then(|attempt| judged(attempt))
-}
-
-/// Where the deadline struck an attempt that had used most of the time in one phase, that phase's timer is the cause.
-fn decided_code(attempt: &Attempt, verdict: &Verdict, plan: &Plan) -> Code {
-    let _ = plan;
-    if verdict.code != Code::DeadlineExceeded || attempt.took < attempt.at.mul_f64(4.0) {
-        return verdict.code;
-    }
-    match attempt.evidence.phase {
-        Phase::Dns => Code::DnsFailure,
-        Phase::Connect => Code::ConnectionTimeout,
-        Phase::Tls => Code::TlsHandshakeTimeout,
-        Phase::Send => Code::ConnectionWriteTimeout,
-        Phase::Headers => Code::ResponseHeaderTimeout,
-        Phase::Stream if attempt.evidence.times.first_token.is_none() => Code::FirstTokenTimeout,
-        Phase::Body | Phase::Stream => verdict.code,
-    }
 }
 
 /// The request itself is wrong: the upstream's own words, where the client speaks its dialect.

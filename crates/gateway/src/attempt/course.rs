@@ -2,12 +2,13 @@
 //!
 //! Pure but for the shared states it asks (cooldowns, retry budgets): given a failure it names the next step.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diagnosis::{Code, Group, Other, Phase, Processed, Safe, Same};
 use resilience::admit::{Admission, Lesson};
 use resilience::backoff::Backoff;
-use resilience::registry::Registry;
+use resilience::registry::{ProviderState, Registry};
 
 use super::once::Failure;
 use crate::intake::Call;
@@ -38,6 +39,15 @@ pub(super) enum Step {
     Stop { reason: StopReason, next: Next },
 }
 
+impl Step {
+    /// What the journal says of it.
+    pub(super) fn next(self) -> Next {
+        match self {
+            Self::Try { next, .. } | Self::Stop { next, .. } => next,
+        }
+    }
+}
+
 /// The state of one target within one call.
 #[derive(Debug, Default)]
 struct LegState {
@@ -56,6 +66,8 @@ pub(super) struct Course<'a> {
     legs: Vec<LegState>,
     visited: Vec<&'a str>,
     attempts: u32,
+    paid_for: Option<usize>,
+    overloaded: bool,
 }
 
 impl<'a> Course<'a> {
@@ -75,6 +87,8 @@ impl<'a> Course<'a> {
             legs: plan.legs.iter().map(|_| LegState::default()).collect(),
             visited: Vec::with_capacity(plan.legs.len()),
             attempts: 0,
+            paid_for: None,
+            overloaded: false,
         }
     }
 
@@ -141,10 +155,7 @@ impl<'a> Course<'a> {
         }
         self.visited.push(provider);
         if self.earns {
-            self.registry
-                .provider(provider, self.plan.resilience.retry_budget)
-                .budget
-                .deposit(now);
+            self.provider(provider).budget.deposit(now);
         }
     }
 
@@ -157,6 +168,8 @@ impl<'a> Course<'a> {
         now: Instant,
     ) -> Step {
         self.teach(leg, credential, failure, now);
+        self.paid_for = None;
+        self.overloaded = failure.verdict.code.facts().group == Group::Overload;
         let facts = failure.verdict.code.facts();
         if failure.verdict.code == Code::DeadlineExceeded || self.plan.deadline.has_passed(now) {
             return Step::Stop {
@@ -199,45 +212,77 @@ impl<'a> Course<'a> {
             options.extend(same);
             options.extend(another);
         }
-        self.first_affordable(options, now)
+        self.first_in_time(&options, now)
     }
 
-    /// The first option that the retry budget and the deadline allow.
-    fn first_affordable(&self, options: Vec<Step>, now: Instant) -> Step {
-        let mut reason = StopReason::NoOtherTarget;
-        for option in options {
-            let Step::Try { leg, wait, .. } = option else {
-                continue;
-            };
-            if self.plan.deadline.left(now) < wait + MIN_ATTEMPT_TIME {
-                reason = StopReason::Deadline;
-                continue;
-            }
-            if self.is_paid(leg, now) {
-                return option;
-            }
-            reason = StopReason::BudgetExhausted;
+    /// The first option for which there is time. Its token is taken when the wait is over, see [`Self::pay`].
+    fn first_in_time(&self, options: &[Step], now: Instant) -> Step {
+        let left = self.plan.deadline.left(now);
+        let in_time = |option: &&Step| matches!(option, Step::Try { wait, .. } if left >= *wait + MIN_ATTEMPT_TIME);
+        match options.iter().find(in_time) {
+            Some(option) => *option,
+            None if options.is_empty() => Step::Stop {
+                reason: StopReason::NoOtherTarget,
+                next: Next::Exhausted,
+            },
+            None => Step::Stop {
+                reason: StopReason::Deadline,
+                next: Next::Deadline,
+            },
         }
-        let next = if reason == StopReason::Deadline {
-            Next::Deadline
-        } else {
-            Next::Exhausted
-        };
-        Step::Stop { reason, next }
     }
 
-    /// The first visit of a call to a provider is free; a repeat there takes a token.
-    fn is_paid(&self, leg: usize, now: Instant) -> bool {
-        let Some(leg) = self.plan.legs.get(leg) else {
-            return false;
+    /// Takes the token for a repeat at a provider that this call has visited; the first visit is free.
+    /// Where there is none, another provider or the end is the next step.
+    pub(super) fn pay(&mut self, leg: usize, now: Instant) -> Result<(), Step> {
+        let Some(plan_leg) = self.plan.legs.get(leg) else {
+            return Ok(());
         };
-        let provider = leg.provider_label();
-        !self.visited.contains(&provider)
-            || self
-                .registry
-                .provider(provider, self.plan.resilience.retry_budget)
-                .budget
-                .withdraw(now)
+        let provider = plan_leg.provider_label();
+        if !self.visited.contains(&provider) {
+            return Ok(());
+        }
+        if self.provider(provider).budget.withdraw(now) {
+            self.paid_for = Some(leg);
+            return Ok(());
+        }
+        let unvisited = |other: &usize| {
+            self.plan
+                .legs
+                .get(*other)
+                .is_some_and(|leg| !self.visited.contains(&leg.provider_label()))
+        };
+        let other = (0..self.plan.legs.len())
+            .filter(unvisited)
+            .find(|other| self.is_usable(*other, leg, now));
+        Err(
+            match other.and_then(|other| Some((other, self.credential(other, now)?))) {
+                Some((leg, credential)) => Step::Try {
+                    leg,
+                    credential,
+                    wait: Duration::ZERO,
+                    next: Next::NextTarget,
+                },
+                None => Step::Stop {
+                    reason: StopReason::BudgetExhausted,
+                    next: Next::Exhausted,
+                },
+            },
+        )
+    }
+
+    /// A repeat answered: its token goes back, unless what it repeated was an overload.
+    pub(super) fn answered(&mut self, now: Instant) {
+        if let Some(leg) = self.paid_for.take().filter(|_| !self.overloaded)
+            && let Some(leg) = self.plan.legs.get(leg)
+        {
+            self.provider(leg.provider_label()).budget.give_back(now);
+        }
+    }
+
+    fn provider(&self, name: &str) -> Arc<ProviderState> {
+        self.registry
+            .provider(name, self.plan.resilience.retry_budget)
     }
 
     /// How long the upstream wishes to be left alone, where the configuration obeys it.
@@ -320,23 +365,27 @@ impl<'a> Course<'a> {
         if failure.is_some_and(|failure| self.stays(failure)) {
             return None;
         }
-        let tried = self.legs.iter().filter(|state| state.tries > 0).count();
-        let most = usize::try_from(self.plan.resilience.max_targets).unwrap_or(usize::MAX);
         let usable = |leg: &usize| {
-            let Some(state) = self.legs.get(*leg) else {
-                return false;
-            };
-            *leg != from
-                && !state.excluded
-                && state.tries < TRIES_BESIDE_OTHERS
-                && (state.tries > 0 || tried < most)
-                && self.is_open(*leg, now)
-                && self.credential(*leg, now).is_some()
+            self.is_usable(*leg, from, now)
                 && failure.is_none_or(|failure| self.suits(*leg, from, failure))
         };
         let count = self.plan.legs.len();
         // What stands behind the failed target first, then what was passed over before it.
         (from + 1..count).chain(0..from).find(usable)
+    }
+
+    fn is_usable(&self, leg: usize, from: usize, now: Instant) -> bool {
+        let tried = self.legs.iter().filter(|state| state.tries > 0).count();
+        let most = usize::try_from(self.plan.resilience.max_targets).unwrap_or(usize::MAX);
+        let Some(state) = self.legs.get(leg) else {
+            return false;
+        };
+        leg != from
+            && !state.excluded
+            && state.tries < TRIES_BESIDE_OTHERS
+            && (state.tries > 0 || tried < most)
+            && self.is_open(leg, now)
+            && self.credential(leg, now).is_some()
     }
 
     /// Whether the class of the failure keeps a call from other targets.

@@ -49,6 +49,11 @@ pub async fn first_success(
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
+        if let Err(instead) = course.pay(index, now()) {
+            journal.correct_next(instead.next());
+            step = instead;
+            continue;
+        }
         let Some(leg) = plan.legs.get(index) else {
             return Err(conclude::exhausted(plan, &call, step, journal, None));
         };
@@ -64,6 +69,7 @@ pub async fn first_success(
             credential,
             id: journal.id,
             n,
+            call_age: started.saturating_duration_since(journal.started()),
             leaves_room: !course.is_last() && course.has_other(index, started),
             is_last: course.is_last(),
         };
@@ -77,10 +83,9 @@ pub async fn first_success(
         };
         match tried {
             Tried::Answered(success) => {
-                gate.shared
-                    .registry
-                    .target(leg.label())
-                    .learned(Lesson::Answered, made.ended);
+                course.answered(made.ended);
+                let state = gate.shared.registry.target(leg.label());
+                state.learned(Lesson::Answered, made.ended);
                 return Ok(served(*success, &made, journal));
             }
             Tried::Failed(failure) => {
@@ -172,10 +177,7 @@ fn failed(
         verdict,
         verbatim,
     } = failure;
-    let (next, repeats) = match after {
-        Step::Try { next, .. } => (next, true),
-        Step::Stop { next, .. } => (next, false),
-    };
+    let (next, repeats) = (after.next(), matches!(after, Step::Try { .. }));
     if repeats && verdict.processed != Processed::No {
         journal.add(Event::PossibleDuplicate);
     }

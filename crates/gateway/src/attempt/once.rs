@@ -43,17 +43,6 @@ pub(super) struct Failure {
     pub(super) verbatim: Option<Verbatim>,
 }
 
-impl Failure {
-    pub(super) fn of(evidence: Box<Evidence>, verbatim: Option<Verbatim>) -> Tried {
-        let verdict = diagnosis::judge(&evidence);
-        Tried::Failed(Box::new(Self {
-            evidence,
-            verdict,
-            verbatim,
-        }))
-    }
-}
-
 /// What one try needs.
 #[derive(Debug)]
 pub(super) struct Try<'a> {
@@ -64,6 +53,8 @@ pub(super) struct Try<'a> {
     pub(super) credential: usize,
     pub(super) id: CallId,
     pub(super) n: u32,
+    /// How long the call had lasted when this attempt began.
+    pub(super) call_age: Duration,
     /// Whether another target could still follow: then this one may not use up all the time.
     pub(super) leaves_room: bool,
     /// Whether nothing can follow: then limits nobody configured are lifted.
@@ -135,7 +126,7 @@ impl Try<'_> {
             .send(&ready.destination, outgoing, &self.timers(call.stream))
             .await;
         let mut tried = match sent {
-            Err(evidence) => Failure::of(evidence, None),
+            Err(evidence) => self.failure(evidence, None),
             Ok(answer) => {
                 self.read_model(call, kind, answer, prepared.added_usage)
                     .await
@@ -178,9 +169,20 @@ impl Try<'_> {
             .send(&ready.destination, outgoing, &self.timers(false))
             .await
         {
-            Err(evidence) => Failure::of(evidence, None),
+            Err(evidence) => self.failure(evidence, None),
             Ok(answer) => self.read_plain(call, answer).await,
         }
+    }
+
+    /// A failure, diagnosed: here and nowhere else.
+    pub(super) fn failure(&self, mut evidence: Box<Evidence>, verbatim: Option<Verbatim>) -> Tried {
+        evidence.call_age = Some(self.call_age);
+        let verdict = diagnosis::judge(&evidence);
+        Tried::Failed(Box::new(Failure {
+            evidence,
+            verdict,
+            verbatim,
+        }))
     }
 
     /// The headers that are of this attempt alone; a plain call's other headers go on by themselves.

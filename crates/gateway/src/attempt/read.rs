@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, StatusCode};
 use provider::Kind;
 
-use super::once::{Failure, Success, Tried, Try};
+use super::once::{Success, Tried, Try};
 use super::opening::Opening;
 use super::translate_or_pass::{self, Flow, Piece};
 use super::{Answer, AnswerBody, LiveStream, RawBody};
@@ -246,7 +246,7 @@ impl Try<'_> {
             body,
         };
         let same_dialect = model.is_none_or(|(call, kind)| call.dialect == kind.dialect);
-        Failure::of(evidence, same_dialect.then_some(verbatim))
+        self.failure(evidence, same_dialect.then_some(verbatim))
     }
 
     /// Reads hint, words, page title and excerpt of an error body.
@@ -282,7 +282,7 @@ impl Try<'_> {
         count_bytes(&mut evidence, &answer.body);
         self.read_words(&mut evidence, None, answer.status, &answer.headers, &body);
         evidence.fault = Some(Fault::Content(fault));
-        Failure::of(evidence, None)
+        self.failure(evidence, None)
     }
 
     fn bad_reply(
@@ -303,7 +303,7 @@ impl Try<'_> {
             ReplyFault::WrongShape { what } => ContentFault::WrongShape { what },
             ReplyFault::ErrorObject(_) => ContentFault::ErrorObject,
         }));
-        Failure::of(evidence, None)
+        self.failure(evidence, None)
     }
 
     fn bad_stream(
@@ -315,7 +315,7 @@ impl Try<'_> {
         let mut evidence = answer.evidence;
         count_bytes(&mut evidence, &answer.body);
         stream_fault(&mut evidence, kind, fault);
-        Failure::of(evidence, None)
+        self.failure(evidence, None)
     }
 
     /// The body broke off before the answer was one.
@@ -330,7 +330,7 @@ impl Try<'_> {
             evidence.timer_from_caller = self.plan.deadline_is_callers;
         }
         fault.complete(&mut evidence);
-        Failure::of(evidence, None)
+        self.failure(evidence, None)
     }
 }
 

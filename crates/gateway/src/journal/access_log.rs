@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Closed, Outcome, Summary};
+use serde::{Serialize, Serializer};
+use types::{CallId, NanoUsd, TokenUsage};
+
+use super::{Attempt, Closed, Outcome, Summary};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,52 +179,90 @@ fn duration(out: &mut Vec<u8>, took: Duration) -> std::io::Result<()> {
     }
 }
 
+/// One line of the JSON log.
+#[derive(Serialize)]
+struct Line<'a> {
+    time_unix_ms: u64,
+    level: &'static str,
+    request_id: CallId,
+    outcome: &'static str,
+    status: Option<u16>,
+    code: Option<&'static str>,
+    group: Option<&'static str>,
+    stop_reason: Option<&'static str>,
+    method: &'a str,
+    path: &'a str,
+    model: Option<&'a str>,
+    served_by: Option<&'a str>,
+    key: Option<&'a str>,
+    ms: u64,
+    first_content_ms: Option<u64>,
+    tokens: TokenUsage,
+    cost_nano_usd: Option<NanoUsd>,
+    attempts: Attempts<'a>,
+}
+
+/// The attempts of a line, written without being gathered first.
+struct Attempts<'a>(&'a [&'a Attempt]);
+
+impl Serialize for Attempts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|attempt| {
+            AttemptLine {
+                n: attempt.n,
+                target: &attempt.target,
+                ms: millis(attempt.took),
+                status: attempt.status,
+                code: attempt
+                    .verdict
+                    .as_ref()
+                    .map(|verdict| verdict.code.as_str()),
+                next: attempt.next.as_str(),
+            }
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct AttemptLine<'a> {
+    n: u32,
+    target: &'a str,
+    ms: u64,
+    status: Option<u16>,
+    code: Option<&'static str>,
+    next: &'static str,
+}
+
 fn json(
     out: &mut Vec<u8>,
     closed: &Closed,
     summary: &Summary<'_>,
     unix_millis: u64,
 ) -> std::io::Result<()> {
-    let attempts: Vec<_> = summary
-        .attempts
-        .iter()
-        .map(|attempt| {
-            serde_json::json!({
-                "n": attempt.n,
-                "target": &*attempt.target,
-                "ms": millis(attempt.took),
-                "status": attempt.status,
-                "code": attempt.verdict.as_ref().map(|verdict| verdict.code.as_str()),
-                "next": attempt.next.as_str(),
-            })
-        })
-        .collect();
-    let failed = matches!(closed.outcome, Outcome::Failed | Outcome::Refused);
-    let level = match closed.outcome {
-        Outcome::Failed => "error",
-        Outcome::Recovered | Outcome::Refused => "warn",
-        Outcome::Ok | Outcome::Cached | Outcome::Cancelled => "info",
+    let line = Line {
+        time_unix_ms: unix_millis,
+        level: match closed.outcome {
+            Outcome::Failed => "error",
+            Outcome::Recovered | Outcome::Refused => "warn",
+            Outcome::Ok | Outcome::Cached | Outcome::Cancelled => "info",
+        },
+        request_id: closed.id,
+        outcome: closed.outcome.as_str(),
+        status: summary.status,
+        code: summary.code.map(diagnosis::Code::as_str),
+        group: summary.code.map(|code| code.facts().group.as_str()),
+        stop_reason: summary.stop_reason.map(super::StopReason::as_str),
+        method: summary.method,
+        path: summary.path,
+        model: summary.model.map(|model| &**model),
+        served_by: summary.served_by().map(|target| &**target),
+        key: summary.key.map(types::KeyId::as_str),
+        ms: millis(closed.took),
+        first_content_ms: summary.first_content.map(millis),
+        tokens: summary.usage,
+        cost_nano_usd: summary.cost,
+        attempts: Attempts(&summary.attempts),
     };
-    let line = serde_json::json!({
-        "time_unix_ms": unix_millis,
-        "level": level,
-        "request_id": closed.id,
-        "outcome": closed.outcome.as_str(),
-        "status": summary.status,
-        "code": summary.code.map(diagnosis::Code::as_str),
-        "group": summary.code.map(|code| code.facts().group.as_str()),
-        "stop_reason": summary.stop_reason.filter(|_| failed).map(super::StopReason::as_str),
-        "method": summary.method,
-        "path": summary.path,
-        "model": summary.model.map(|model| &**model),
-        "served_by": summary.served_by().map(|target| &**target),
-        "key": summary.key,
-        "ms": millis(closed.took),
-        "first_content_ms": summary.first_content.map(millis),
-        "tokens": summary.usage,
-        "cost_nano_usd": summary.cost,
-        "attempts": attempts,
-    });
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
 }

@@ -311,6 +311,13 @@ impl Journal {
         self.events.push(Event::Attempted(Box::new(attempt)));
     }
 
+    /// What was to follow the last attempt cannot: this follows instead.
+    pub fn correct_next(&mut self, next: Next) {
+        if let Some(attempt) = self.last_attempt_mut() {
+            attempt.next = next;
+        }
+    }
+
     /// All events so far.
     #[must_use]
     pub fn events(&self) -> &[Event] {

@@ -30,7 +30,9 @@ impl Recorder {
             access_log.append(closed, &summary, self.clock.unix_millis());
         }
         if let Some(rows) = &self.rows {
-            rows.record(row::call_row(closed, &summary));
+            rows.record_with(&row::tally(closed, &summary), || {
+                row::call_row(closed, &summary)
+            });
         }
     }
 }

@@ -4,10 +4,27 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use diagnosis::Code;
-use store::{AttemptRow, CallDetails, CallRow, Certainty, NotTried, Phases};
+use store::{AttemptRow, CallDetails, CallRow, Certainty, NotTried, Phases, Tally};
 
 use super::access_log::millis;
 use super::{Attempt, Closed, Summary};
+
+/// What is counted of a closed journal, whether its row is kept or not. A refused call's model counts only where
+/// something was planned for it: strangers must not add names.
+#[must_use]
+pub fn tally<'a>(closed: &Closed, summary: &Summary<'a>) -> Tally<'a> {
+    let meant = closed.outcome != super::Outcome::Refused || summary.bounds.is_some();
+    Tally {
+        ended_millis: closed.id.unix_millis().saturating_add(millis(closed.took)),
+        outcome: closed.outcome,
+        model: summary.model.filter(|_| meant),
+        key: summary.key,
+        usage: summary.usage,
+        cost: summary.cost.unwrap_or_default(),
+        attempts: summary.attempts.len().try_into().unwrap_or(u64::MAX),
+        demo: summary.demo,
+    }
+}
 
 /// The row of a closed journal.
 #[must_use]

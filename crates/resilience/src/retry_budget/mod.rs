@@ -104,6 +104,17 @@ impl RetryBudget {
         true
     }
 
+    /// Gives a token back: the repeat was answered, so it was no storm on a dead upstream.
+    pub fn give_back(&self, now: Instant) {
+        let second = self.second(now);
+        let mut window = self.window.lock();
+        // The token may have been taken in an earlier second; the sum of the window is what counts.
+        let taken = window.slices.iter_mut().filter(|slice| slice.second + WINDOW_SLICES > second);
+        if let Some(slice) = taken.into_iter().filter(|slice| slice.withdrawals > 0).max_by_key(|slice| slice.second) {
+            slice.withdrawals -= 1;
+        }
+    }
+
     /// Repeats left at this moment, for people to read.
     #[must_use]
     pub fn left(&self, now: Instant) -> f64 {
