@@ -9,7 +9,6 @@ mod app;
 mod assets;
 mod browser;
 mod openapi;
-mod pages;
 mod problem;
 mod session;
 

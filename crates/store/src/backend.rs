@@ -45,8 +45,12 @@ impl Store {
         options: &Options,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let keys = Keys::open(&sqlite::governance_file(folder.path()))?;
-        let file = sqlite::calls_file(folder.path());
+        let named = options
+            .file
+            .clone()
+            .unwrap_or_else(|| folder.path().join("goodgate.db"));
+        let keys = Keys::open(&sqlite::governance_file(&named))?;
+        let file = sqlite::calls_file(&named);
         let writer = Writer::open(&file)?;
         let write_behind = WriteBehind::new(options, writer.load_counts()?);
         let readers = Readers::open(&file, options.readers)?;

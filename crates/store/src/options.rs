@@ -1,10 +1,14 @@
 //! How the store is to behave; the defaults suit a laptop and a server alike.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// The file with the keys; that with the calls lies beside it as `<name>-calls.db`. Default: `goodgate.db` in the
+    /// state folder.
+    pub file: Option<PathBuf>,
     /// Rows a second that each class of calls may keep in the long run, with a second's worth at once. Default 2,000.
     pub rows_per_second: u32,
     /// Rows that may wait for the writer; more are counted and dropped. Default 65,536.
@@ -24,6 +28,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            file: None,
             rows_per_second: 2_000,
             queue_rows: 65_536,
             queue_bytes: 64 << 20,

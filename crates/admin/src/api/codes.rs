@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::Shared;
-use crate::pages;
 use crate::problem::Problem;
 
 /// Every code that the gateway can give.
@@ -46,8 +45,6 @@ pub struct CodeFacts {
     pub later_may_help: bool,
     /// The error type for `Proxy-Status` (RFC 9209).
     pub proxy_status: String,
-    /// Whether there is a page about it.
-    pub has_page: bool,
 }
 
 impl CodeFacts {
@@ -73,7 +70,6 @@ impl CodeFacts {
             safe: facts.safe.as_str().to_owned(),
             later_may_help: facts.later_may_help(),
             proxy_status: facts.proxy_status.to_owned(),
-            has_page: pages::exists(code.as_str()),
         }
     }
 }
@@ -85,8 +81,8 @@ pub struct CodePage {
     pub code: String,
     /// Its facts; null for words that no answer carries.
     pub facts: Option<CodeFacts>,
-    /// Its page, Markdown; null where none is written.
-    pub page: Option<String>,
+    /// Its page, Markdown.
+    pub page: String,
 }
 
 /// Every code that the gateway can give.
@@ -116,14 +112,23 @@ pub(crate) async fn get(
     State(_app): State<Shared>,
     Path(code): Path<String>,
 ) -> Result<Json<CodePage>, Problem> {
-    let facts = CodeFacts::find(&code);
-    let page = pages::read(&code);
-    if facts.is_none() && page.is_none() {
-        return Err(Problem::not_found(
+    if let Some(known) = Code::parse(&code) {
+        return Ok(Json(CodePage {
+            code,
+            facts: Some(CodeFacts::of(known)),
+            page: known.page().to_owned(),
+        }));
+    }
+    match config::words().iter().find(|(word, _)| *word == code) {
+        Some((_, meaning)) => Ok(Json(CodePage {
+            page: format!("# {code}\n\n{meaning}\n"),
+            code,
+            facts: None,
+        })),
+        None => Err(Problem::not_found(
             "code_not_found",
             "There is no such code.",
             "GET /api/v1/codes lists all of them.",
-        ));
+        )),
     }
-    Ok(Json(CodePage { code, facts, page }))
 }

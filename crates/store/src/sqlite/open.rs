@@ -32,18 +32,20 @@ pub(crate) struct DatabaseFile {
 }
 
 /// Keys: a commit is on the disk.
-pub(crate) fn governance_file(folder: &Path) -> DatabaseFile {
+pub(crate) fn governance_file(file: &Path) -> DatabaseFile {
     DatabaseFile {
-        path: folder.join("goodgate.db"),
+        path: file.to_owned(),
         pragmas: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
         migrations: GOVERNANCE,
     }
 }
 
 /// Calls: a commit is with the system, so it outlives the process but perhaps not the machine's power.
-pub(crate) fn calls_file(folder: &Path) -> DatabaseFile {
+pub(crate) fn calls_file(file: &Path) -> DatabaseFile {
+    let mut name = file.file_stem().unwrap_or_default().to_owned();
+    name.push("-calls.db");
     DatabaseFile {
-        path: folder.join("goodgate-calls.db"),
+        path: file.with_file_name(name),
         pragmas: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
                   PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000; \
                   PRAGMA temp_store = MEMORY;",
