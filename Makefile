@@ -77,7 +77,7 @@ else
 	@$(call skipped,cargo deny (not installed): licences and duplicate crates are not checked)
 endif
 ifneq ($(NODE),)
-	cd ui && npm run --if-present lint && npm run --if-present typecheck
+	cd ui && npm run lint && npm run types
 endif
 
 .PHONY: test

@@ -38,10 +38,8 @@ def look(node, profile, pages):
 
 def printed_link(gateway):
     """The link of the start screen that opens the UI once."""
-    links = re.findall(
-        rf"{re.escape(gateway.url)}/ui\?t=[\w-]+", gateway.output.read_text() + gateway.errors.read_text()
-    )
-    assert links, gateway.said()
+    form = rf"{re.escape(gateway.url)}/ui\?t=[\w-]+"
+    links = gateway.until(lambda: re.findall(form, gateway.said()), "link on the start screen")
     return links[-1]
 
 

@@ -148,6 +148,27 @@ class Gateway(Process):
             )
         return done
 
+    def explain(self, request_id, *arguments):
+        """What the command line says of a call, as soon as it is stored (rows are written in batches)."""
+
+        def told():
+            done = self.cli("explain", request_id, *arguments, check=False)
+            not_yet = done.returncode == 5 and "stored" in done.stderr
+            assert done.returncode == 0 or not_yet, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+            return done.stdout
+
+        return self.until(told, f"explanation of {request_id}")
+
+    def stored(self, request_id):
+        """The call as the admin API tells it, as soon as it is stored."""
+
+        def told():
+            answer = self.admin(f"/api/v1/requests/{request_id}")
+            assert answer.status_code in (200, 404), answer.text
+            return answer.status_code == 200 and answer.json()
+
+        return self.until(told, f"row of {request_id}")
+
     def env(self):
         """The variables that `goodgate env` exports."""
         lines = self.cli("env").stdout.splitlines()

@@ -250,7 +250,7 @@ def test_each_trouble_has_its_own_name_and_page(gateway, case):
         assert word in attempt["evidence"], attempt
     page = gateway.cli("explain", told["code"]).stdout
     assert told["code"] in page
-    told_again = gateway.cli("explain", told["request_id"]).stdout
+    told_again = gateway.explain(told["request_id"])
     assert told["code"] in told_again and f"{case}/m" in told_again
 
 

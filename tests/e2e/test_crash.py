@@ -41,7 +41,7 @@ def test_the_api_tells_the_same(crashed):
 
 def test_the_command_line_tells_the_same(crashed):
     told, gateway = crashed
-    text = gateway.cli("explain", told["request_id"]).stdout
+    text = gateway.explain(told["request_id"])
     assert told["code"] in text
     for n, target, _code, ms, advice in numbers(told["attempts"]):
         lines = [line for line in text.splitlines() if re.match(rf"\s*{n}\s+{re.escape(target)}\b", line)]

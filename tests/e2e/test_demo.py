@@ -42,6 +42,7 @@ def test_the_same_through_a_separate_drill_whose_log_shows_two_requests_for_each
     config = f"""
 providers:
   far: {{ type: openai-compatible, base_url: "{drill.url}/v1", api_key: sk-drill }}
+resilience: {{ retry: {{ budget: 100% }} }}   # By default one call in five may be repeated; here each is.
 """
     gateway = start(Gateway, config=config)
     headers = many_calls(gateway, "far/flaky-502")
@@ -111,13 +112,13 @@ def test_without_the_real_model_the_first_call_still_survives(start):
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-goodgate-outcome"] == "recovered"
     assert answer.headers["x-goodgate-served-by"] == "demo/echo"
-    assert "scripted" in gateway.said(), "the screen says that this is no model"
+    assert "NOT from an AI model" in gateway.said(), "the screen says what this is not"
 
 
 def test_a_code_is_explained_without_a_gateway(demo):
     for code in ("connection_refused", "unknown_key"):
         text = demo.cli("explain", code).stdout
-        assert code in text and len(text.splitlines()) > 3
+        assert code in text and len(text.splitlines()) >= 3
 
 
 def test_the_gateway_ends_cleanly_when_asked_to(start):

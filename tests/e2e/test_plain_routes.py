@@ -40,8 +40,8 @@ routes:
 
 
 def url_of(gateway, way):
-    """The only thing that changes in the script."""
-    return f"{gateway.url}/open/v1/berlin" if way == "open" else f"http://{gateway.key}@{gateway.host}/keyed/v1/berlin"
+    """The only thing that changes in the script. `requests` drops a user without a colon before it sends anything."""
+    return f"{gateway.url}/open/v1/berlin" if way == "open" else f"http://{gateway.key}:@{gateway.host}/keyed/v1/berlin"
 
 
 @pytest.mark.parametrize("way", ["open", "key in the URL"])
@@ -72,7 +72,7 @@ def test_its_traceback_names_cause_and_request_id_when_the_upstream_stays_down(w
     assert "502 x" in last, last
     assert "[req_" in last, last
     request_id = last.split("[")[1].split("]")[0]
-    assert weather.cli("explain", request_id).stdout.count("bad_gateway") >= 1
+    assert "bad_gateway" in weather.explain(request_id)
 
 
 def test_its_traceback_names_a_dead_host(weather, upstream):
@@ -114,6 +114,14 @@ def test_an_answer_passes_unchanged(weather, upstream):
     answer = httpx.get(f"{weather.url}/open/file", timeout=30, trust_env=False)
     assert (answer.status_code, answer.content) == (404, body), "a 404 of the service is the service's answer"
     assert answer.headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("pair", ["{key}", "{key}:", "anyone:{key}"])
+def test_a_key_in_the_url_is_taken_as_user_or_password(weather, upstream, pair):
+    url = f"http://{pair.format(key=weather.key)}@{weather.host}/keyed/x"
+    done = subprocess.run(["curl", "-sS", url], capture_output=True, text=True, timeout=30, env=clean_environment())
+    assert done.stdout == '{"ok": true}', done.stdout + done.stderr
+    assert len(upstream.seen) == 1
 
 
 def test_a_keyed_route_needs_a_key(weather, upstream):
