@@ -22,6 +22,7 @@ mod reply;
 pub mod script;
 mod seen;
 mod server;
+mod tls;
 mod wire;
 
 pub use faults::Fault;
@@ -31,3 +32,4 @@ pub use reply::{Finish, Reply, ToolCall, Usage};
 pub use script::{NamedFault, Rule, Script, ScriptError, Span, When};
 pub use seen::{MAX_BODIES_KEPT, MAX_BODY_KEPT, MAX_SEEN, Seen};
 pub use server::{Drill, Options};
+pub use tls::{TLS_NAMES, TlsScript};

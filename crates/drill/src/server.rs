@@ -21,6 +21,7 @@ use crate::http::{BodyError, BodyReader, Head, Parsed, Request, parse_head};
 use crate::models::{Keys, Style};
 use crate::script::{ConnectionFault, Playing, Script};
 use crate::seen::{Seen, SeenLog};
+use crate::tls::{Tls, TlsScript};
 use crate::wire::{Connection, Ended, Socket};
 
 /// How many connections may wait to be accepted.
@@ -37,6 +38,8 @@ pub struct Options {
     pub script: Script,
     /// Whether it asks for keys. Default: as the real servers do.
     pub keys: Keys,
+    /// How it does TLS. Default: it does not.
+    pub tls: Option<TlsScript>,
     /// A file to which a line of JSON is appended for each request. Default: none.
     pub log_file: Option<PathBuf>,
 }
@@ -48,6 +51,7 @@ impl Default for Options {
             style: Style::default(),
             script: Script::default(),
             keys: Keys::default(),
+            tls: None,
             log_file: None,
         }
     }
@@ -68,13 +72,15 @@ struct Shared {
     playing: RwLock<Arc<Playing>>,
     log: SeenLog,
     connections: AtomicU64,
+    tls: Option<Tls>,
 }
 
 impl Drill {
     /// Starts a drill on a thread of its own.
     ///
     /// # Errors
-    /// The address cannot be listened on, the log file cannot be opened, or no thread can be started.
+    /// The address cannot be listened on, the log file cannot be opened, certificates cannot be made, or no thread
+    /// can be started.
     pub fn start(options: Options) -> io::Result<Self> {
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -86,6 +92,7 @@ impl Drill {
             playing: RwLock::new(Arc::new(Playing::new(options.script))),
             log: SeenLog::new(options.log_file.as_deref())?,
             connections: AtomicU64::new(0),
+            tls: options.tls.map(Tls::new).transpose()?,
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -111,10 +118,21 @@ impl Drill {
         self.address
     }
 
-    /// Its URL without a path: `http://127.0.0.1:PORT`.
+    /// Its URL without a path: `http://127.0.0.1:PORT`, or `https://` where it does TLS.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.shared.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The authority to trust, in PEM; `None` where it does no TLS.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(|tls| tls.authority.as_str())
     }
 
     /// All requests that are remembered, in the order in which they were read.
@@ -223,9 +241,15 @@ async fn accept(stream: TcpStream, n: u64, shared: Arc<Shared>) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let fault = shared.playing.read().connection(n);
-    let mut connection = match fault {
-        None => Connection::new(Box::new(stream) as Box<dyn Socket>),
-        Some(fault) => return spoil(Connection::new(Box::new(stream)), fault).await,
+    if let Some(fault) = fault {
+        return spoil(Connection::new(Box::new(stream)), fault).await;
+    }
+    let accepted = match &shared.tls {
+        None => Some(Connection::new(Box::new(stream) as Box<dyn Socket>)),
+        Some(tls) => tls.accept(stream).await,
+    };
+    let Some(mut connection) = accepted else {
+        return;
     };
     let mut nth = 0_u64;
     while let Some(next) = exchange(connection, n, &mut nth, &shared).await {

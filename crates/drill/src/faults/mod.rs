@@ -144,8 +144,10 @@ pub enum Part {
 pub enum End {
     /// With a TCP reset.
     Reset,
-    /// With an orderly FIN.
+    /// With an orderly FIN, over TLS after `close_notify`.
     Close,
+    /// With an orderly FIN, over TLS without `close_notify`.
+    Cut,
 }
 
 /// How `Content-Length` lies.

@@ -115,6 +115,15 @@ pub(crate) enum Endpoint {
     Unknown,
 }
 
+/// What can be done with a model of Gemini.
+const GEMINI_VERBS: [&str; 5] = [
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+];
+
 /// Where a path leads: the style, the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -148,12 +157,18 @@ fn style_of<'a>(served: Style, path: &'a str, head: &Head) -> Option<(Style, &'a
             return Some((style, rest));
         }
     }
+    // A verb after a colon is Google's, whatever the version before it.
+    let verb = path
+        .rsplit_once(':')
+        .is_some_and(|(_, verb)| GEMINI_VERBS.contains(&verb));
+    let google = verb || head.header("x-goog-api-key").is_some();
     // The Anthropic SDKs tell themselves by a header on the path that they share.
     let versioned = head.header("anthropic-version").is_some();
     match served {
         Style::All if path.starts_with("/v1/messages") => Some((Style::Anthropic, path)),
         Style::All if path.starts_with("/v1/models") && versioned => Some((Style::Anthropic, path)),
         Style::All if path.starts_with("/v1beta/") => Some((Style::Gemini, path)),
+        Style::All if path.starts_with("/v1/models") && google => Some((Style::Gemini, path)),
         Style::All if path.starts_with("/v1/") => Some((Style::OpenAi, path)),
         Style::All => None,
         // The plain resources are there in every style.
@@ -332,6 +347,11 @@ mod tests {
         let stream = Endpoint::Stream("tuned:x%".to_owned());
         let path = "/v1beta/models/tuned%3Ax%25:streamGenerateContent";
         assert_eq!(all(path), Some((Style::Gemini, stream)));
+        let generate = Endpoint::Generate("m".to_owned());
+        assert_eq!(
+            all("/v1/models/m:generateContent"),
+            Some((Style::Gemini, generate))
+        );
         assert_eq!(all("/json/x"), None);
         assert_eq!(routed(Style::Mistral, "/json/x", &[]), None);
         let chat = routed(Style::Mistral, "/v1/chat/completions", &[]);

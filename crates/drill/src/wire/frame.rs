@@ -56,7 +56,12 @@ pub(crate) fn plan(answer: &Answer, faults: &[Fault], manner: Manner) -> Plan {
     }
     let delimited = delimited(answer, faults, manner);
     let after = keep_alive_lie(faults);
-    let ends = delimited == Delimited::Close || faults.iter().any(must_end);
+    let says_close = |(name, value): &(String, String)| {
+        name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close")
+    };
+    let ends = delimited == Delimited::Close
+        || faults.iter().any(must_end)
+        || answer.headers.iter().any(says_close);
     let keep = manner.keep_alive && !ends;
     let head = head::build(
         answer,

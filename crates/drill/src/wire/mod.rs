@@ -159,6 +159,13 @@ impl Connection {
         slept.await
     }
 
+    /// Waits, reading, until the client leaves or the time is over.
+    pub(crate) async fn stall(&mut self, time: Duration) {
+        if self.pause(time).await {
+            tracing::debug!("a client outlived a stalled connection");
+        }
+    }
+
     /// Waits, without reading a byte, until the client leaves.
     pub(crate) async fn hold_unread(&mut self) {
         let end = tokio::time::sleep(HOLD);
@@ -185,6 +192,12 @@ impl Connection {
                 let socket = socket2::SockRef::from(self.socket.tcp());
                 if let Err(error) = socket.set_linger(Some(Duration::ZERO)) {
                     tracing::debug!(%error, "a reset became an orderly end");
+                }
+            }
+            End::Cut => {
+                let socket = socket2::SockRef::from(self.socket.tcp());
+                if socket.shutdown(std::net::Shutdown::Write).is_ok() {
+                    self.drain().await;
                 }
             }
             End::Close => {

@@ -43,6 +43,8 @@ pub(crate) enum End {
     Fin,
     Reset,
     Silence,
+    /// It goes on and on.
+    Endless,
 }
 
 impl Answer {
@@ -136,6 +138,17 @@ impl Client {
         }
     }
 
+    /// Reads until a text has come; all that came.
+    pub(crate) fn read_until(&mut self, text: &str) -> String {
+        loop {
+            let read = String::from_utf8_lossy(&self.raw).into_owned();
+            if read.contains(text) {
+                return read;
+            }
+            assert_eq!(self.read_some(), None, "{text} has not come: {read}");
+        }
+    }
+
     /// Reads an answer, or what there is of one; the bytes of a further answer stay.
     pub(crate) fn answer(&mut self, method: &str) -> Answer {
         let mut end = None;
@@ -157,11 +170,14 @@ impl Client {
         }
     }
 
-    /// Reads until the connection ends or falls silent.
+    /// Reads until the connection ends, falls silent, or has sent a megabyte.
     pub(crate) fn drain(&mut self) -> (Vec<u8>, End) {
         loop {
             if let Some(end) = self.read_some() {
                 return (std::mem::take(&mut self.raw), end);
+            }
+            if self.raw.len() > 1024 * 1024 {
+                return (std::mem::take(&mut self.raw), End::Endless);
             }
         }
     }

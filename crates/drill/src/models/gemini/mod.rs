@@ -221,13 +221,14 @@ fn canonical(value: Value) -> Value {
 
 fn renamed_member(name: String) -> String {
     // Only names of the API itself: those of schemas and arguments are the caller's.
-    const OURS: [&str; 18] = [
+    const OURS: [&str; 27] = [
         "system_instruction",
         "generation_config",
         "tool_config",
         "safety_settings",
         "cached_content",
         "function_declarations",
+        "parameters_json_schema",
         "function_calling_config",
         "allowed_function_names",
         "function_call",
@@ -235,11 +236,19 @@ fn renamed_member(name: String) -> String {
         "thought_signature",
         "inline_data",
         "file_data",
+        "executable_code",
+        "code_execution_result",
+        "candidate_count",
         "max_output_tokens",
         "stop_sequences",
         "response_mime_type",
         "response_schema",
+        "response_json_schema",
         "thinking_config",
+        "include_thoughts",
+        "thinking_budget",
+        "thinking_level",
+        "output_dimensionality",
     ];
     if OURS.contains(&name.as_str()) {
         super::schema::camel_case(&name)

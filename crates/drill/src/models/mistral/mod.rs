@@ -11,6 +11,7 @@ use super::ask::{Ask, Delivery, list_member, text_member, text_of};
 use super::schema::{Place, Spec, Violation, What};
 use super::{Endpoint, Exchange, bearer, embeddings, is_invalid, keyless, openai};
 use crate::answer::Answer;
+use crate::demo;
 use crate::json::{Json, object};
 
 mod rules;
@@ -71,13 +72,31 @@ fn try_answer(endpoint: &Endpoint, exchange: &Exchange<'_>) -> Result<Answer, Re
         return Err(Refusal::detail(401, "Unauthorized"));
     }
     match endpoint {
-        Endpoint::Models => Ok(Answer::json(200, &super::model_list(exchange.created))),
-        Endpoint::Model(model) => Ok(Answer::json(
-            200,
-            &super::model_entry(model, exchange.created),
-        )),
+        Endpoint::Models => {
+            let models = demo::MODELS
+                .iter()
+                .map(|model| model_card(model.name, exchange.created));
+            let list = object! { "object" => "list", "data" => Json::Array(models.collect()) };
+            Ok(Answer::json(200, &list))
+        }
+        Endpoint::Model(model) => Ok(Answer::json(200, &model_card(model, exchange.created))),
         Endpoint::Embeddings => embed(exchange),
         _ => chat(exchange),
+    }
+}
+
+fn model_card(id: &str, created: u64) -> Json {
+    let capabilities = object! {
+        "completion_chat" => true, "function_calling" => true, "reasoning" => false,
+        "completion_fim" => false, "fine_tuning" => false, "vision" => false,
+        "classification" => false,
+    };
+    object! {
+        "id" => id, "object" => "model", "created" => created, "owned_by" => "goodgate-demo",
+        "capabilities" => capabilities, "name" => id,
+        "description" => "scripted text, not an AI model", "max_context_length" => 131_072,
+        "aliases" => Json::Array(Vec::new()), "deprecation" => Json::null(),
+        "default_model_temperature" => Json::null(), "type" => "base",
     }
 }
 
