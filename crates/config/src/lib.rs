@@ -1,7 +1,7 @@
 //! What is written, in a file, the environment and flags, made into a [`Snapshot`] that runs, or into every reason
 //! why it cannot.
 //!
-//! The only reader of the environment and of configuration files. Start with [`load`] (a file) or [`discover`]
+//! The only reader of the environment and of configuration files. Start with [`load()`] (a file) or [`discover()`]
 //! (no file), then [`snapshot`] for what comes out of them.
 
 mod assemble;

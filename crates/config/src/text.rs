@@ -177,8 +177,19 @@ const KEY_PREFIXES: &[&str] = &[
     "sk-", "xai-", "gsk_", "AIza", "tgp_", "key-", "pk-", "Bearer ",
 ];
 
-/// Names whose values are secrets.
-const SECRET_NAMES: &[&str] = &["api_key", "secret", "token", "password", "header", "hash"];
+/// Names whose values are secrets; `response_header` and `first_token` are none.
+const SECRET_NAMES: &[&str] = &[
+    "api_key",
+    "key",
+    "header",
+    "access_token",
+    "session_token",
+    "secret_access_key",
+    "client_secret",
+    "secret",
+    "token",
+    "password",
+];
 
 /// A line of a file as it may be shown: what looks like a secret is covered, character for character, so that carets
 /// stay where they belong. References to variables and files stay.
@@ -203,7 +214,7 @@ pub(crate) fn masked(line: &str) -> String {
             out.push_str(word);
         }
         // `x-key: value` inside `header: "x-key: value"` goes on being secret.
-        let names_secret = SECRET_NAMES.iter().any(|name| word.ends_with(name));
+        let names_secret = SECRET_NAMES.contains(&word);
         covers_next = if is_key {
             names_secret || covers_next
         } else {
@@ -337,6 +348,10 @@ mod tests {
             ("header: \"x-key: abc\"", "header: \"x-key: •••\""),
             ("{ api_key: abc, rpm: 60 }", "{ api_key: •••, rpm: 60 }"),
             ("targets: [openai/gpt-5]", "targets: [openai/gpt-5]"),
+            (
+                "timeout: { response_header: 30s, first_token: 9s }",
+                "timeout: { response_header: 30s, first_token: 9s }",
+            ),
             ("secret: hunter2 hunter3", "secret: ••••••• •••••••"),
         ] {
             assert_eq!(masked(line), shown);

@@ -107,9 +107,9 @@ fn check_deadline(reader: &Reader<'_>, written: &Effort, effort: &Resilience) {
     ];
     for (name, at, value, usual) in timers {
         let total = effort.timeout.total.unwrap_or(usual);
-        let Some(value) = value.filter(|value| *value >= total && effort.max_attempts > 1) else {
+        if effort.max_attempts < 2 || value.is_none_or(|value| value < total) {
             continue;
-        };
+        }
         let at = at.as_ref().or(written.timeout.total.as_ref());
         let Some(at) = at else {
             continue;
@@ -124,8 +124,7 @@ fn check_deadline(reader: &Reader<'_>, written: &Effort, effort: &Resilience) {
                 "attempts cannot fit in the deadline",
             )
             .label(format!(
-                "one attempt may use {} of {}, so `max_attempts: {attempts}` never happens",
-                text::show(value),
+                "one attempt may use all {}, so `max_attempts: {attempts}` never happens",
                 text::show(total)
             ))
             .help(format!(
