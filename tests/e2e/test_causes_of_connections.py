@@ -159,7 +159,7 @@ CASES = {
     "two-lengths": ("protocol_error", None),
     "half-body": ("response_truncated", None),
     "empty": ("invalid_body", None),
-    "page": ("unexpected_content_type", "text/html"),
+    "page": ("unexpected_content_type", "web page"),
     "redirect": ("unexpected_redirect", "login.example"),
     "bad-gzip": ("decode_error", None),
 }
@@ -171,7 +171,6 @@ def gateway(tmp_path_factory):
     folder = tmp_path_factory.mktemp("connections")
     ours, stranger = Authority(folder, "ours"), Authority(folder, "stranger")
     here = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    good = ours.server("good", here)
     demanding = ours.server("demanding", here)
     demanding.verify_mode = ssl.CERT_REQUIRED
     demanding.load_verify_locations(ours.file)
@@ -189,7 +188,8 @@ def gateway(tmp_path_factory):
         "stranger": tls(stranger.server("stranger", here)),
         "wants-certificate": tls(demanding),
         "plain-behind-https": say(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"),
-        "tls-behind-http": tls(good),
+        # What a TLS server says to plain text: a fatal alert, unexpected_message.
+        "tls-behind-http": say(bytes([0x15, 3, 1, 0, 2, 2, 10])),
         "ssh": say(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"),
         "bad-status-line": say(b"HTTP/1.1 abc Nonsense\r\n\r\n"),
         "two-lengths": say(head + b"content-length: 2\r\ncontent-length: 5\r\n\r\n{}"),
