@@ -250,7 +250,7 @@ impl Screen {
             return;
         };
         let command = command();
-        let state = self.state_flag();
+        let state = state_flag(&self.state);
         push(
             out,
             format_args!("\n  Paste in another terminal:\n    eval \"$({command} env{state})\"\n"),
@@ -272,14 +272,14 @@ impl Screen {
             format_args!("  Why a call failed:  {command} explain{state} REQUEST_ID\n\n"),
         );
     }
+}
 
-    /// The commands find the state folder by themselves where it is the usual one.
-    fn state_flag(&self) -> String {
-        if config::Environment::capture().state_folder() == self.state {
-            return String::new();
-        }
-        format!(" --state {}", self.state.display())
+/// What a command needs to find the state folder; it finds the usual one by itself.
+pub(crate) fn state_flag(state: &std::path::Path) -> String {
+    if config::Environment::capture().state_folder() == state {
+        return String::new();
     }
+    format!(" --state {}", state.display())
 }
 
 fn provider_line(provider: &Provider, facts: Option<&Facts>, shown: Option<&Shown>) -> String {

@@ -444,7 +444,11 @@ fn admin_parts(
         snapshot: Box::new(move || Arc::clone(&policies.policy.load().snapshot)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: screen::command(),
+        env_command: format!(
+            "{} env{}",
+            screen::command(),
+            screen::state_flag(state.folder.path())
+        ),
         ui_url: own.map_or_else(|| base_url.clone(), |_| format!("http://{listen}")),
         base_url,
         listen,
