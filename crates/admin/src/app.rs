@@ -41,8 +41,9 @@ pub struct Parts {
     pub in_flight: Box<dyn Fn() -> Vec<RunningCall> + Send + Sync>,
     /// The program's version.
     pub version: String,
-    /// How people start this program in a shell: `goodgate`, or its path where that is another.
-    pub command: String,
+    /// The command that prints the first key's variables for a shell: `goodgate env`, with path and flags where it
+    /// needs them.
+    pub env_command: String,
     /// Where clients reach the gateway, without a version segment: `http://127.0.0.1:4000`.
     pub base_url: String,
     /// Where browsers reach the web UI, without `/ui`; often the same.

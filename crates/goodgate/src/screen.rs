@@ -275,7 +275,7 @@ impl Screen {
 }
 
 /// What a command needs to find the state folder; it finds the usual one by itself.
-pub(crate) fn state_flag(state: &std::path::Path) -> String {
+pub(crate) fn state_flag(state: &Path) -> String {
     if config::Environment::capture().state_folder() == state {
         return String::new();
     }

@@ -55,7 +55,7 @@ pub(crate) async fn get(State(app): State<Shared>) -> Result<Json<Snippets>, Pro
         .map(|key| key.hint);
     let model = first_model(&(app.parts().snapshot)());
     let base_url = app.parts().base_url.clone();
-    let command = &app.parts().command;
+    let command = &app.parts().env_command;
     let shown = model.clone().unwrap_or_else(|| "provider/model".to_owned());
     Ok(Json(Snippets {
         openai_base_url: format!("{base_url}/v1"),
@@ -93,7 +93,7 @@ fn snippets(base_url: &str, command: &str, model: &str) -> Vec<Snippet> {
             "curl",
             "bash",
             format!(
-                "eval \"$({command} env)\"\n\
+                "eval \"$({command})\"\n\
                  curl -i {base_url}/v1/chat/completions \\\n  \
                  -H \"authorization: Bearer $OPENAI_API_KEY\" -H \"content-type: application/json\" \\\n  \
                  -d '{{\"model\":{model},\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'"
@@ -104,7 +104,7 @@ fn snippets(base_url: &str, command: &str, model: &str) -> Vec<Snippet> {
             "Python",
             "python",
             format!(
-                "# in a shell first:  eval \"$({command} env)\"   and   pip install openai\n\
+                "# in a shell first:  eval \"$({command})\"   and   pip install openai\n\
                  from openai import OpenAI\n\n\
                  client = OpenAI()  # OPENAI_BASE_URL={base_url}/v1 and OPENAI_API_KEY from the environment\n\
                  answer = client.chat.completions.create(\n    \
@@ -117,7 +117,7 @@ fn snippets(base_url: &str, command: &str, model: &str) -> Vec<Snippet> {
             "TypeScript",
             "typescript",
             format!(
-                "// in a shell first:  eval \"$({command} env)\"   and   npm install openai\n\
+                "// in a shell first:  eval \"$({command})\"   and   npm install openai\n\
                  import OpenAI from \"openai\";\n\n\
                  const client = new OpenAI(); // OPENAI_BASE_URL={base_url}/v1 and OPENAI_API_KEY\n\
                  const answer = await client.chat.completions.create({{\n  \

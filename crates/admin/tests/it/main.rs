@@ -247,7 +247,7 @@ fn app(
         snapshot: Box::new(move || Arc::clone(&snapshot)),
         in_flight: Box::new(|| [5, 900, 70].map(running).to_vec()),
         version: "0.1.0".to_owned(),
-        command: "goodgate".to_owned(),
+        env_command: "goodgate env".to_owned(),
         base_url: "http://127.0.0.1:4000".to_owned(),
         ui_url: "http://127.0.0.1:4000".to_owned(),
         listen,
