@@ -67,7 +67,8 @@ pub(super) struct Course<'a> {
     visited: Vec<&'a str>,
     attempts: u32,
     paid_for: Option<usize>,
-    overloaded: bool,
+    /// The target whose overload the next attempt follows.
+    overloaded: Option<usize>,
 }
 
 impl<'a> Course<'a> {
@@ -88,7 +89,7 @@ impl<'a> Course<'a> {
             visited: Vec::with_capacity(plan.legs.len()),
             attempts: 0,
             paid_for: None,
-            overloaded: false,
+            overloaded: None,
         }
     }
 
@@ -169,7 +170,8 @@ impl<'a> Course<'a> {
     ) -> Step {
         self.teach(leg, credential, failure, now);
         self.paid_for = None;
-        self.overloaded = failure.verdict.code.facts().group == Group::Overload;
+        let is_overload = failure.verdict.code.facts().group == Group::Overload;
+        self.overloaded = is_overload.then_some(leg);
         let facts = failure.verdict.code.facts();
         if failure.verdict.code == Code::DeadlineExceeded || self.plan.deadline.has_passed(now) {
             return Step::Stop {
@@ -271,9 +273,12 @@ impl<'a> Course<'a> {
         )
     }
 
-    /// A repeat answered: its token goes back, unless what it repeated was an overload.
+    /// A repeat answered: its token goes back, unless it went to the very target that had said it was overloaded.
     pub(super) fn answered(&mut self, now: Instant) {
-        if let Some(leg) = self.paid_for.take().filter(|_| !self.overloaded)
+        if let Some(leg) = self
+            .paid_for
+            .take()
+            .filter(|leg| self.overloaded != Some(*leg))
             && let Some(leg) = self.plan.legs.get(leg)
         {
             self.provider(leg.provider_label()).budget.give_back(now);
