@@ -186,3 +186,105 @@ fn retry_after(headers: &HeaderMap, now_unix: i64) -> Option<Duration> {
     let read = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     diagnosis::hint::retry_hint(read, None, now_unix)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_of_the_system_has_its_fault() {
+        let cases = [
+            (Errno::ECONNREFUSED, false, Fault::Refused),
+            (Errno::ECONNRESET, false, Fault::Reset),
+            (Errno::ETIMEDOUT, false, Fault::ConnectTimeout),
+            (Errno::EAFNOSUPPORT, true, Fault::FamilyUnavailable),
+            (
+                Errno::EMFILE,
+                false,
+                Fault::LocalResource {
+                    errno: Errno::EMFILE as i32,
+                },
+            ),
+            (
+                Errno::ENFILE,
+                false,
+                Fault::LocalResource {
+                    errno: Errno::ENFILE as i32,
+                },
+            ),
+            (
+                Errno::EADDRNOTAVAIL,
+                false,
+                Fault::LocalResource {
+                    errno: Errno::EADDRNOTAVAIL as i32,
+                },
+            ),
+            (
+                Errno::EADDRNOTAVAIL,
+                true,
+                Fault::Unreachable {
+                    errno: Errno::EADDRNOTAVAIL as i32,
+                },
+            ),
+            (
+                Errno::ENETUNREACH,
+                false,
+                Fault::Unreachable {
+                    errno: Errno::ENETUNREACH as i32,
+                },
+            ),
+            (
+                Errno::EHOSTUNREACH,
+                true,
+                Fault::Unreachable {
+                    errno: Errno::EHOSTUNREACH as i32,
+                },
+            ),
+        ];
+        for (errno, v6, fault) in cases {
+            let error = io::Error::from_raw_os_error(errno as i32);
+            assert_eq!(connect_fault(&error, v6), fault, "{errno}");
+        }
+    }
+
+    #[test]
+    fn an_open_connection_that_fails_is_reset_unless_the_system_is_short_of_something() {
+        for errno in [
+            Errno::ECONNRESET,
+            Errno::EPIPE,
+            Errno::ETIMEDOUT,
+            Errno::EHOSTUNREACH,
+        ] {
+            assert_eq!(
+                socket_fault(&io::Error::from_raw_os_error(errno as i32)),
+                Fault::Reset
+            );
+        }
+        let short = io::Error::from_raw_os_error(Errno::ENOBUFS as i32);
+        assert!(matches!(socket_fault(&short), Fault::LocalResource { .. }));
+    }
+
+    #[test]
+    fn a_place_is_told_without_its_query() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("location", "https://login.example/sso?token=secret#x"),
+            ("connection", "x, Close"),
+            ("retry-after", "7"),
+            ("x-envoy-overloaded", "true"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let head = head_facts(StatusCode::FOUND, &headers, 0);
+        assert_eq!(head.location.as_deref(), Some("https://login.example/sso"));
+        assert!(head.connection_close && head.envoy_overloaded && !head.maintenance_header);
+        assert_eq!(head.retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn names_in_certificates_are_shown_bare() {
+        assert_eq!(plain_name("DnsName(\"a.example\")"), "a.example");
+        assert_eq!(plain_name("IpAddress(10.0.0.1)"), "10.0.0.1");
+        assert_eq!(plain_name("*.b.example"), "*.b.example");
+    }
+}

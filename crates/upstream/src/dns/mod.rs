@@ -283,3 +283,37 @@ fn prefer(order: &mut [IpAddr], address: IpAddr) {
         front.rotate_right(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_and_what_connected_last_goes_first() {
+        let parse = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let found = parse(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1"]);
+        assert_eq!(
+            interleave(&found, None),
+            parse(&["fd00::1", "10.0.0.1", "10.0.0.2", "10.0.0.3"])
+        );
+        assert_eq!(
+            interleave(&found, Some("10.0.0.2".parse().unwrap())),
+            parse(&["10.0.0.2", "fd00::1", "10.0.0.1", "10.0.0.3"])
+        );
+    }
+
+    #[test]
+    fn literals_and_localhost_ask_nobody() {
+        for host in ["127.0.0.1", "::1"] {
+            assert_eq!(Resolver::literal(host).unwrap().len(), 1, "{host}");
+        }
+        for host in ["localhost", "LOCALHOST", "localhost.", "api.localhost"] {
+            assert_eq!(Resolver::literal(host).unwrap().len(), 2, "{host}");
+        }
+        for host in ["example.com", "localhost.example", "mylocalhost", ""] {
+            assert!(Resolver::literal(host).is_none(), "{host}");
+        }
+    }
+}

@@ -47,6 +47,9 @@ pub fn write_head(head: &RequestHead<'_>, out: &mut Vec<u8>) -> Result<(), Fault
         {
             return Err(refused("a header that holds a line break"));
         }
+        if is_ours(name) {
+            return Err(refused("a header that is the codec's own"));
+        }
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value);
@@ -64,6 +67,15 @@ pub fn write_head(head: &RequestHead<'_>, out: &mut Vec<u8>) -> Result<(), Fault
 /// Methods whose empty body is announced. Source: RFC 9110, 8.6.
 fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Headers that say how the message is framed: a second one could say otherwise.
+fn is_ours(name: &str) -> bool {
+    match name.len() {
+        14 => name.eq_ignore_ascii_case("content-length"),
+        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        _ => false,
+    }
 }
 
 fn write_decimal(value: u64, out: &mut Vec<u8>) {
@@ -135,7 +147,11 @@ mod tests {
 
     #[test]
     fn nothing_that_would_break_the_framing_is_sent() {
-        let cases: [RequestHead<'_>; 5] = [
+        let cases: [RequestHead<'_>; 6] = [
+            RequestHead {
+                headers: &[("Content-Length", b"1")],
+                ..CALL
+            },
             RequestHead {
                 path: "/a b",
                 ..CALL

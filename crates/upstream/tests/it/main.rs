@@ -4,6 +4,7 @@
 mod bodies;
 mod codec;
 mod corpus;
+mod drills;
 mod faults;
 mod names;
 mod reuse;

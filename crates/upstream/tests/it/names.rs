@@ -297,3 +297,82 @@ async fn the_c_library_is_asked_where_the_setting_says_so() {
         "{fault:?}"
     );
 }
+
+/// A name in a file of its own, at these addresses.
+fn client_of(addresses: &[&str]) -> (Client, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts_file = folder.path().join("hosts");
+    let lines: String = addresses
+        .iter()
+        .map(|address| format!("{address} api.drill.example\n"))
+        .collect();
+    std::fs::write(&hosts_file, lines).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = ResolverOptions {
+        source: NameSource::Servers(Vec::new()),
+        hosts_file,
+    };
+    let resolver = Arc::new(Resolver::new(options, Arc::clone(&clock)));
+    (Client::new(ClientOptions::new(resolver, clock)), folder)
+}
+
+#[tokio::test]
+async fn a_silent_address_gives_way_to_the_next_after_its_head_start() {
+    let server = Server::start(vec![serve_once("1"), serve_once("2")]);
+    let port = server.address.port();
+    // Another address of loopback, on which the queue of connections is full.
+    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let dead: SocketAddr = SocketAddr::from(([127, 0, 0, 2], port));
+    silent.bind(&dead.into()).unwrap();
+    silent.listen(0).unwrap();
+    let mut fillers = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&dead, Duration::from_millis(100)) {
+        fillers.push(stream);
+    }
+    let (client, _folder) = client_of(&["127.0.0.2", "127.0.0.1"]);
+    let to = Destination::plain("api.drill.example", port).with_idle_limit(Duration::ZERO);
+    let mut answered = crate::server::answer(&client, &to, get()).await;
+    assert_eq!(text(&mut answered).await, "1");
+    let took = answered.evidence.times.connect.unwrap();
+    assert!(
+        took >= Duration::from_millis(250) && took < Duration::from_secs(2),
+        "{took:?}"
+    );
+    let results: Vec<&str> = answered
+        .evidence
+        .addresses
+        .iter()
+        .map(|tried| tried.result.as_str())
+        .collect();
+    assert_eq!(results, ["connected", "abandoned"]);
+    // What connected goes first the next time.
+    let mut answered = crate::server::answer(&client, &to, get()).await;
+    assert_eq!(text(&mut answered).await, "2");
+    assert_eq!(answered.evidence.addresses.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusing_address_gives_way_at_once_and_all_are_listed() {
+    let server = Server::start(vec![serve_once("1")]);
+    let (client, _folder) = client_of(&["127.0.0.2", "127.0.0.1"]);
+    let to = Destination::plain("api.drill.example", server.address.port());
+    let mut answered = crate::server::answer(&client, &to, get()).await;
+    assert_eq!(text(&mut answered).await, "1");
+    let addresses = &answered.evidence.addresses;
+    assert_eq!(
+        (addresses[0].result.as_str(), addresses[1].result.as_str()),
+        ("refused", "connected")
+    );
+    assert!(answered.evidence.times.connect.unwrap() < Duration::from_millis(250));
+    server.finish();
+    let evidence = fails(&client, "api.drill.example", LIMIT).await;
+    assert_eq!(evidence.fault, Some(Fault::Refused));
+    assert_eq!(evidence.addresses.len(), 2);
+}
+
+fn serve_once(body: &'static str) -> crate::server::Act {
+    Box::new(move |mut stream| {
+        read_request(&mut stream);
+        std::io::Write::write_all(&mut stream, &ok(body)).unwrap();
+    })
+}

@@ -1,11 +1,14 @@
 //! Connections that serve more than one call, and those that must not.
 
 use std::io::Write;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use diagnosis::{Fault, Lane};
 use http::Method;
-use upstream::{Destination, Outgoing};
+use types::{Clock, ManualClock};
+use upstream::{Client, ClientOptions, Destination, Outgoing, Resolver, ResolverOptions, Timers};
 
 use crate::server::{
     Act, IDLE, Server, answer, client, deadline, get, ok, post, read_request, reset, text, timers,
@@ -220,4 +223,110 @@ async fn interim_answers_are_skipped() {
         (201, &b"Made"[..])
     );
     assert_eq!(text(&mut answered).await, "ok");
+}
+
+/// A clock whose wall can be moved alone, as after the machine has slept.
+#[derive(Clone, Debug, Default)]
+struct TwoClocks {
+    steady: ManualClock,
+    slept_millis: Arc<AtomicU64>,
+}
+
+impl Clock for TwoClocks {
+    fn now(&self) -> Instant {
+        self.steady.now()
+    }
+
+    fn unix_millis(&self) -> u64 {
+        self.steady.unix_millis() + self.slept_millis.load(Ordering::SeqCst)
+    }
+}
+
+/// A client with a connection that has been used once, and the clock to turn.
+async fn with_idle_connection(to: &Destination) -> (Client, TwoClocks) {
+    let clocks = TwoClocks::default();
+    let clock: Arc<dyn Clock> = Arc::new(clocks.clone());
+    let resolver = Arc::new(Resolver::new(
+        ResolverOptions::default(),
+        Arc::clone(&clock),
+    ));
+    let client = Client::new(ClientOptions::new(resolver, clock));
+    call(&client, to, &clocks).await;
+    assert_eq!(client.idle_connections(), 1);
+    (client, clocks)
+}
+
+/// Calls once; whether the connection was a reused one.
+async fn call(client: &Client, to: &Destination, clocks: &TwoClocks) -> bool {
+    // The manual clock lies behind the runtime's, so the limits are long.
+    let long = Duration::from_secs(9_000);
+    let mut timers = Timers::until(types::Deadline::after(clocks.now(), long));
+    (timers.connect, timers.header) = (long, long);
+    let mut answered = client.send(to, get(), &timers).await.unwrap();
+    text(&mut answered).await;
+    answered.evidence.reused
+}
+
+fn three_connections() -> Server {
+    Server::start((0..3).map(|_| keep_answering(ok("hello"))).collect())
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_as_long_as_the_destination_says() {
+    let server = three_connections();
+    let to = server.destination().with_idle_limit(Duration::from_secs(4));
+    let (client, clocks) = with_idle_connection(&to).await;
+    clocks.steady.advance(Duration::from_secs(3));
+    assert!(call(&client, &to, &clocks).await);
+    clocks.steady.advance(Duration::from_secs(5));
+    assert!(!call(&client, &to, &clocks).await);
+    clocks.steady.advance(Duration::from_secs(6));
+    client.sweep();
+    assert_eq!(client.idle_connections(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_in_use_all_the_time_is_given_up_at_its_greatest_age() {
+    let server = three_connections();
+    let to = server.destination();
+    let (client, clocks) = with_idle_connection(&to).await;
+    for _ in 0..9 {
+        clocks.steady.advance(Duration::from_secs(33));
+        assert!(call(&client, &to, &clocks).await);
+    }
+    clocks.steady.advance(Duration::from_secs(5));
+    assert!(!call(&client, &to, &clocks).await);
+}
+
+#[tokio::test]
+async fn a_machine_that_has_slept_trusts_no_connection() {
+    let server = three_connections();
+    let to = server.destination();
+    let (client, clocks) = with_idle_connection(&to).await;
+    client.sweep();
+    assert_eq!(client.idle_connections(), 1);
+    clocks.slept_millis.store(3_600_000, Ordering::SeqCst);
+    client.sweep();
+    assert_eq!(client.idle_connections(), 0);
+}
+
+#[tokio::test]
+async fn a_close_that_hurt_lowers_the_idle_limit() {
+    let server = Server::start(vec![
+        stale(false),
+        keep_answering(ok("second")),
+        keep_answering(ok("third")),
+    ]);
+    let to = server.destination();
+    let (client, clocks) = with_idle_connection(&to).await;
+    clocks.steady.advance(Duration::from_secs(30));
+    // The peer closed after thirty seconds: found out by a request, which was sent again.
+    assert!(!call(&client, &to, &clocks).await);
+    clocks.steady.advance(Duration::from_secs(28));
+    assert!(call(&client, &to, &clocks).await);
+    clocks.steady.advance(Duration::from_secs(30));
+    assert!(
+        !call(&client, &to, &clocks).await,
+        "no longer than what the peer has shown"
+    );
 }
