@@ -129,8 +129,24 @@ const answers = {
       many === 0
         ? []
         : [
-            { id: "req_A", age_ms: 12_400, key: "ci-bot", model: "smart", target: "azure-eu/gpt-5-mini", attempt: 2, phase: "attempting" },
-            { id: "req_B", age_ms: 320, key: "web", model: "smart", target: "openai/gpt-5-mini", attempt: 1, phase: "relaying" },
+            {
+              id: "req_A",
+              age_ms: 12_400,
+              key: "ci-bot",
+              model: "smart",
+              target: "azure-eu/gpt-5-mini",
+              attempt: 2,
+              phase: "attempting",
+            },
+            {
+              id: "req_B",
+              age_ms: 320,
+              key: "web",
+              model: "smart",
+              target: "openai/gpt-5-mini",
+              attempt: 1,
+              phase: "relaying",
+            },
           ],
   }),
   "/api/v1/status": () => ({
@@ -183,12 +199,20 @@ function one(path) {
   if (known) return known;
   const stored = calls.find((whole) => whole.id === id);
   if (!stored) return undefined;
-  const like = DETAILS.find((whole) => whole.request.outcome === stored.outcome && whole.request.model === stored.model);
+  const like = DETAILS.find(
+    (whole) => whole.request.outcome === stored.outcome && whole.request.model === stored.model,
+  );
   return like ? { ...like, request: stored } : detail(stored);
 }
 
 /** @type {Record<string, string>} */
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+};
 
 createServer((request, response) => {
   const url = new URL(request.url ?? "/", "http://mock");
@@ -196,7 +220,8 @@ createServer((request, response) => {
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   };
   if (url.pathname.startsWith("/api/")) {
-    if (process.env.SIGNED_OUT === "1") return json(401, { status: 401, code: "signed_out", detail: "Not signed in.", fix: "" });
+    if (process.env.SIGNED_OUT === "1")
+      return json(401, { status: 401, code: "signed_out", detail: "Not signed in.", fix: "" });
     if (url.pathname === "/api/v1/requests/live") {
       response.writeHead(200, { "content-type": "text/event-stream" }).write("event: ready\ndata: {}\n\n");
       const send = (/** @type {string} */ text) => response.write(text);
@@ -204,9 +229,18 @@ createServer((request, response) => {
       return request.on("close", () => listeners.delete(send));
     }
     const body = answers[url.pathname]?.(url.searchParams) ?? one(url.pathname);
-    return body === undefined ? json(404, { status: 404, code: "request_not_found", detail: "No call of this id is stored.", fix: "" }) : json(200, body);
+    return body === undefined
+      ? json(404, {
+          status: 404,
+          code: "request_not_found",
+          detail: "No call of this id is stored.",
+          fix: "",
+        })
+      : json(200, body);
   }
   const name = normalize(url.pathname.replace(/^\/ui\/?/, "")) || "index.html";
   const file = existsSync(join(root, name)) && extname(name) !== "" ? name : "index.html";
-  response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(readFileSync(join(root, file)));
+  response
+    .writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" })
+    .end(readFileSync(join(root, file)));
 }).listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${port}/ui/`));

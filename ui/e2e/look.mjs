@@ -60,11 +60,15 @@ async function look(name, { path, text, width = 1440, height = 900, dark = false
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
     // @ts-expect-error axe was just put there.
-    const { violations } = await window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
+    const { violations } = await window.axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    });
     return violations.map((/** @type {any} */ one) => ({
       id: one.id,
       impact: one.impact,
-      where: one.nodes.slice(0, 4).map((/** @type {any} */ node) => `${node.target.join(" ")}  ${node.any[0]?.message ?? ""}`),
+      where: one.nodes
+        .slice(0, 4)
+        .map((/** @type {any} */ node) => `${node.target.join(" ")}  ${node.any[0]?.message ?? ""}`),
     }));
   });
   for (const { id, impact, where } of found) {
@@ -72,12 +76,16 @@ async function look(name, { path, text, width = 1440, height = 900, dark = false
     if (impact === "serious" || impact === "critical") faults.push(line);
     else console.log(line);
   }
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const wide = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
   if (wide > 0) faults.push(`${name}: the page is ${wide} px wider than the screen`);
 }
 
 await look("sign-in", { path: link, act: () => page.getByRole("main").first().waitFor() });
-const calls = await page.evaluate(async () => (await (await fetch("/api/v1/requests?limit=200")).json()).requests ?? []);
+const calls = await page.evaluate(
+  async () => (await (await fetch("/api/v1/requests?limit=200")).json()).requests ?? [],
+);
 console.log(`${calls.length} calls`);
 
 if (calls.length === 0) {
@@ -98,7 +106,10 @@ if (calls.length === 0) {
       await page.keyboard.press("j");
     },
   });
-  await look("requests-filtered", { path: "/ui/requests?outcome=failed,recovered&last=60", text: "Requests" });
+  await look("requests-filtered", {
+    path: "/ui/requests?outcome=failed,recovered&last=60",
+    text: "Requests",
+  });
   await look("requests-table", { act: () => page.getByRole("button", { name: "Table" }).click() });
   await look("help", { act: () => page.keyboard.press("?") });
   for (const outcome of ["failed", "recovered", "refused", "ok", "cancelled"]) {
@@ -109,7 +120,14 @@ if (calls.length === 0) {
     if (outcome === "failed" || outcome === "recovered") {
       await look(`request-${outcome}-dark`, { dark: true });
       await look(`request-${outcome}-narrow`, { width: 400, height: 860, whole: true });
-      await look(`request-${outcome}-evidence`, { whole: true, act: () => page.getByRole("button", { name: /^Evidence/ }).first().click() });
+      await look(`request-${outcome}-evidence`, {
+        whole: true,
+        act: () =>
+          page
+            .getByRole("button", { name: /^Evidence/ })
+            .first()
+            .click(),
+      });
     }
     if (outcome === "failed") {
       await look("request-code", { path: `${path}?tab=code`, text: "In code", whole: true });
@@ -121,7 +139,9 @@ if (calls.length === 0) {
     }
   }
   await look("errors", { path: "/ui/errors", text: "Every failure has one name" });
-  await look("missing", { path: "/ui/requests/req_00000000000000000000000000", text: "not stored" }).catch((error) => faults.push(String(error)));
+  await look("missing", { path: "/ui/requests/req_00000000000000000000000000", text: "not stored" }).catch(
+    (error) => faults.push(String(error)),
+  );
 }
 
 await context.close();

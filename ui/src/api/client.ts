@@ -12,7 +12,9 @@ export class ApiError extends Error {
   readonly fix: string;
 
   constructor(status: number, problem: Partial<Problem>) {
-    super(problem.detail ?? (status === 0 ? "The gateway does not answer." : `The gateway answered ${status}.`));
+    super(
+      problem.detail ?? (status === 0 ? "The gateway does not answer." : `The gateway answered ${status}.`),
+    );
     this.name = "ApiError";
     this.status = status;
     this.code = problem.code ?? "unknown";

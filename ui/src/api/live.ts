@@ -19,7 +19,10 @@ const GATHER_MS = 250;
 const AGAIN_MS = 3_000;
 
 /** Follows the stream until the returned function is called. */
-export function follow(query: Record<string, string | number | undefined>, listener: LiveListener): () => void {
+export function follow(
+  query: Record<string, string | number | undefined>,
+  listener: LiveListener,
+): () => void {
   let source: EventSource | null = null;
   let again: ReturnType<typeof setTimeout> | undefined;
   let gathering: ReturnType<typeof setTimeout> | undefined;

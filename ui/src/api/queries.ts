@@ -35,7 +35,8 @@ export const statusQuery = queryOptions({
 export const summaryQuery = (minutes: number, demo: "exclude" | "include") =>
   queryOptions({
     queryKey: ["summary", minutes, demo],
-    queryFn: ({ signal }) => unwrap(api.GET("/api/v1/summary", { signal, params: { query: { minutes, demo } } })),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/v1/summary", { signal, params: { query: { minutes, demo } } })),
     refetchInterval: minutes <= 60 ? 5_000 : 60_000,
     placeholderData: (before) => before,
   });

@@ -428,8 +428,6 @@ export interface components {
             fix: string;
             /** @description Its group. */
             group: string;
-            /** @description Whether there is a page about it. */
-            has_page: boolean;
             /**
              * Format: int32
              * @description The HTTP status when nothing is left to try.
@@ -459,8 +457,8 @@ export interface components {
             /** @description The code, or another word that has a page (one of `goodgate check`). */
             code: string;
             facts: components["schemas"]["CodeFacts"] | null;
-            /** @description Its page, Markdown; null where none is written. */
-            page: string | null;
+            /** @description Its page, Markdown. */
+            page: string;
         };
         /** @description Every code that the gateway can give. */
         Codes: {

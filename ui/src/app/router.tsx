@@ -1,5 +1,11 @@
 // Which address shows which page. Pages are loaded when they are first asked for.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
 import { readTab } from "../request/tabs";
 import { parseAddress, readSearch, writeAddress } from "../requests/filters";
 import { Missing } from "../shell/Missing";

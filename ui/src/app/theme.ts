@@ -14,10 +14,24 @@ const gate: MantineColorsTuple = [
   "#1a288d",
 ];
 
+/** Mantine draws its dark components from this: the same cool greys as ours. */
+const dark: MantineColorsTuple = [
+  "#e8ebf0",
+  "#b0b9c6",
+  "#8f9aa9",
+  "#6a7583",
+  "#3a4553",
+  "#232a34",
+  "#1a2029",
+  "#13171d",
+  "#0d1015",
+  "#0a0d11",
+];
+
 export const theme = createTheme({
   primaryColor: "gate",
   primaryShade: { light: 6, dark: 4 },
-  colors: { gate },
+  colors: { gate, dark },
   fontFamily: "var(--gg-sans)",
   fontFamilyMonospace: "var(--gg-mono)",
   fontSizes: { xs: "12px", sm: "13px", md: "14px", lg: "16px", xl: "20px" },

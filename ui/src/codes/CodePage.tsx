@@ -13,7 +13,8 @@ import { CallTable } from "../requests/CallTable";
 import { Trouble } from "../shell/Trouble";
 import css from "./CodePage.module.css";
 import { Markdown } from "./Markdown";
-import { type Block, blocks } from "./markdown-tree";
+import { blocks } from "./markdown-tree";
+import { apart, withoutHead } from "./sections";
 
 const route = getRouteApi("/errors/$code");
 
@@ -45,7 +46,10 @@ function Unknown({ code, error }: { code: string; error: Error }) {
 }
 
 function Known({ code, facts, page }: { code: string; facts: CodeFacts | null; page: string | null }) {
-  const body = useMemo(() => (page === null ? [] : withoutHead(blocks(page), facts !== null)), [page, facts]);
+  const { todo, rest } = useMemo(() => {
+    const all = page === null ? [] : withoutHead(blocks(page), facts !== null);
+    return facts === null ? { todo: [], rest: all } : apart(all, "What to do");
+  }, [page, facts]);
   return (
     <article>
       <h1 className={`${css.title} mono`}>{code}</h1>
@@ -54,12 +58,12 @@ function Known({ code, facts, page }: { code: string; facts: CodeFacts | null; p
         <div className={css.main}>
           {facts !== null && (
             <Panel title="What to do">
-              <p className={css.fix}>{facts.fix}</p>
+              {todo.length > 0 ? <Markdown blocks={todo} /> : <p className={css.fix}>{facts.fix}</p>}
             </Panel>
           )}
-          {body.length > 0 && (
+          {rest.length > 0 && (
             <Panel>
-              <Markdown blocks={body} />
+              <Markdown blocks={rest} />
             </Panel>
           )}
         </div>
@@ -68,15 +72,6 @@ function Known({ code, facts, page }: { code: string; facts: CodeFacts | null; p
       {facts !== null && <Latest code={code} />}
     </article>
   );
-}
-
-/** What the page's head repeats: its title and, where facts are shown beside it, all before its first section. */
-export function withoutHead(all: Block[], factsAreShown: boolean): Block[] {
-  if (factsAreShown) {
-    const first = all.findIndex((block) => block.kind === "heading" && block.level === 2);
-    if (first >= 0) return all.slice(first);
-  }
-  return all.filter((block) => !(block.kind === "heading" && block.level === 1));
 }
 
 const ORIGIN: Record<string, string> = {
@@ -114,7 +109,10 @@ function Facts({ facts }: { facts: CodeFacts }) {
     ["Elsewhere", OTHER[facts.other] ?? facts.other],
     ["Worked on there", PROCESSED[facts.processed] ?? facts.processed],
     ["May be sent again", SAFE[facts.safe] ?? facts.safe],
-    ["A later call", facts.later_may_help ? "may succeed by itself" : "fails too, until something is changed"],
+    [
+      "A later call",
+      facts.later_may_help ? "may succeed by itself" : "fails too, until something is changed",
+    ],
   ];
   return (
     <aside className={css.aside} aria-label="Facts">

@@ -4,13 +4,13 @@ import { IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { codesQuery } from "../api/queries";
-import type { CodeFacts } from "../api/types";
 import { CodeLink } from "../parts/CodeLink";
 import { useKeys } from "../parts/keys";
 import { Panel } from "../parts/Panel";
 import { useTitle } from "../parts/title";
 import { Trouble } from "../shell/Trouble";
 import css from "./CodesPage.module.css";
+import { byGroup } from "./groups";
 
 const ABOUT: Record<string, string> = {
   overload: "The provider has no room at the moment.",
@@ -52,7 +52,12 @@ export function CodesPage() {
       {error === null && data === undefined && <Skeleton height={400} radius="md" />}
       <div className={css.groups}>
         {groups.map(([group, codes]) => (
-          <Panel key={group} title={group} aside={<span className={css.about}>{ABOUT[group] ?? ""}</span>} flush>
+          <Panel
+            key={group}
+            title={group}
+            aside={<span className={css.about}>{ABOUT[group] ?? ""}</span>}
+            flush
+          >
             <table className={css.table}>
               <thead className="unseen">
                 <tr>
@@ -79,16 +84,4 @@ export function CodesPage() {
       </div>
     </>
   );
-}
-
-/** The codes that fit what was typed, by group, in the table's order. */
-export function byGroup(codes: readonly CodeFacts[], typed: string): [string, CodeFacts[]][] {
-  const wanted = typed.trim().toLowerCase();
-  const groups = new Map<string, CodeFacts[]>();
-  for (const facts of codes) {
-    const text = `${facts.code} ${facts.code.replaceAll("_", " ")} ${facts.group} ${facts.http} ${facts.meaning}`;
-    if (!text.toLowerCase().includes(wanted)) continue;
-    groups.set(facts.group, [...(groups.get(facts.group) ?? []), facts]);
-  }
-  return [...groups];
 }

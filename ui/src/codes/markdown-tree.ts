@@ -55,7 +55,8 @@ export function blocks(text: string): Block[] {
     } else {
       const quote = line().startsWith(">");
       const inside: string[] = [];
-      for (; more() && line().trim() !== "" && !starts(line()); n += 1) inside.push(line().replace(/^>\s?/, "").trim());
+      for (; more() && line().trim() !== "" && !starts(line()); n += 1)
+        inside.push(line().replace(/^>\s?/, "").trim());
       result.push({ kind: quote ? "quote" : "paragraph", inside: inlines(inside.join(" ")) });
     }
   }
@@ -68,7 +69,10 @@ function starts(line: string): boolean {
 }
 
 function cells(line: string): Inline[][] {
-  const inner = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
+  const inner = line
+    .trim()
+    .replace(/^\|/, "")
+    .replace(/(?<!\\)\|$/, "");
   return inner.split(/(?<!\\)\|/).map((cell) => inlines(cell.trim().replaceAll("\\|", "|")));
 }
 

@@ -29,7 +29,8 @@ function pattern(language: Language): RegExp {
   if (known !== undefined) return known;
   const key = language === "json" ? '"(?:[^"\\\\]|\\\\.)*"(?=\\s*:)' : "(?!)";
   // A shell's quotes may hold whole lines; elsewhere a string ends with its line.
-  const string = language === "bash" ? "\"[^\"]*\"|'[^']*'" : '"(?:[^"\\\\\\n]|\\\\.)*"|\'(?:[^\'\\\\\\n]|\\\\.)*\'';
+  const string =
+    language === "bash" ? "\"[^\"]*\"|'[^']*'" : "\"(?:[^\"\\\\\\n]|\\\\.)*\"|'(?:[^'\\\\\\n]|\\\\.)*'";
   const made = new RegExp(
     `(?<comment>${COMMENT[language]})|(?<key>${key})|(?<string>${string})|(?<number>(?<![\\w.])-?\\d[\\d.]*(?:[eE][+-]?\\d+)?(?![\\w.]))|(?<word>(?<![\\w.-])(?:${WORDS[language]})(?![\\w-]))`,
     "gm",

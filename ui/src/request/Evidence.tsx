@@ -21,7 +21,10 @@ export function Evidence({ attempt }: { attempt: Attempt }) {
     ["Group", attempt.group],
     ["Whose fault", attempt.origin],
     ["Answer made by", attempt.made_by],
-    ["Worked on there", attempt.processed === null ? null : (PROCESSED[attempt.processed] ?? attempt.processed)],
+    [
+      "Worked on there",
+      attempt.processed === null ? null : (PROCESSED[attempt.processed] ?? attempt.processed),
+    ],
     ["Its request id", attempt.upstream_request_id],
     ["Sent", bytes(attempt.bytes_sent)],
     ["Received", bytes(attempt.bytes_received)],

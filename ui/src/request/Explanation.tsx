@@ -15,11 +15,7 @@ export function Explanation({ detail }: { detail: CallDetail }) {
         <p className={css.lead}>
           <Sentence parts={why(detail)} />
         </p>
-        {meaning !== null && (
-          <p>
-            {meaning} <CodeLink code={facts?.code ?? ""} />
-          </p>
-        )}
+        {meaning !== null && <p>{meaning}</p>}
         {call.attempts.length === 0 && call.code !== null && (
           <p>
             <CodeLink code={call.code} />

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import type { CallDetail } from "../api/types";
 import { Panel } from "../parts/Panel";
-import { duration, words } from "../words/format";
+import { roundDuration, words } from "../words/format";
 import css from "./Policy.module.css";
 
 const HOLDS: Record<string, string> = {
@@ -13,12 +13,15 @@ const HOLDS: Record<string, string> = {
 export function Policy({ detail }: { detail: CallDetail }) {
   const { policy, request: call } = detail;
   const rules: [string, ReactNode][] = [
-    ["Targets, in order", policy.plan.length === 0 ? null : <Plan detail={detail} />],
-    ["Attempts", policy.max_attempts === null ? null : `${call.attempts.length} of at most ${policy.max_attempts}`],
+    ["Targets, in order", policy.plan.length === 0 ? null : <Plan key="plan" detail={detail} />],
+    [
+      "Attempts",
+      policy.max_attempts === null ? null : `${call.attempts.length} of at most ${policy.max_attempts}`,
+    ],
     ["Time for all of them", deadline(detail)],
     ["Answer held back", policy.hold === null ? null : (HOLDS[policy.hold] ?? words(policy.hold))],
     ["Client told to retry", policy.should_retry === null ? null : policy.should_retry ? "yes" : "no"],
-    ["Client told to wait", policy.retry_after_ms === null ? null : duration(policy.retry_after_ms)],
+    ["Client told to wait", policy.retry_after_ms === null ? null : roundDuration(policy.retry_after_ms)],
     ["Configuration", policy.config_version === null ? null : `version ${policy.config_version}`],
     ...policy.more.map(({ name, value }): [string, ReactNode] => [words(name), value]),
   ];
@@ -49,7 +52,7 @@ export function Policy({ detail }: { detail: CallDetail }) {
 
 function deadline({ policy }: CallDetail): string | null {
   if (policy.deadline_ms === null) return null;
-  return `${duration(policy.deadline_ms)}${policy.deadline_from_client ? ", set by the client" : ""}`;
+  return `${roundDuration(policy.deadline_ms)}${policy.deadline_from_client ? ", set by the client" : ""}`;
 }
 
 /** The planned targets, with what became of each. */
@@ -59,7 +62,12 @@ function Plan({ detail }: { detail: CallDetail }) {
       {detail.policy.plan.map((target) => {
         const tried = detail.request.attempts.filter((attempt) => attempt.target === target).length;
         const skipped = detail.not_tried.find((one) => one.target === target);
-        const became = tried > 0 ? `tried ${tried === 1 ? "once" : `${tried} times`}` : skipped ? words(skipped.why) : "not needed";
+        const became =
+          tried > 0
+            ? `tried ${tried === 1 ? "once" : `${tried} times`}`
+            : skipped
+              ? words(skipped.why)
+              : "not needed";
         return (
           <li key={target}>
             <b>{target}</b> <span>{became}</span>

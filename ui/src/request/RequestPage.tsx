@@ -13,13 +13,13 @@ import { OutcomeMark } from "../parts/OutcomeMark";
 import { Panel } from "../parts/Panel";
 import { useTitle } from "../parts/title";
 import { Trouble } from "../shell/Trouble";
-import { duration, instant, money, plural } from "../words/format";
+import { duration, instant, money } from "../words/format";
 import { Chain } from "./Chain";
 import { Explanation } from "./Explanation";
 import { Policy } from "./Policy";
 import css from "./RequestPage.module.css";
-import { isTab, TABS, type TabName } from "./tabs";
 import { Timeline } from "./Timeline";
+import { isTab, TABS, type TabName } from "./tabs";
 import { YourCode } from "./YourCode";
 
 const route = getRouteApi("/requests/$id");
@@ -90,8 +90,16 @@ function Whole({ detail }: { detail: CallDetail }) {
             <Policy detail={detail} />
           </Tabs.Panel>
           <Tabs.Panel value="raw" pt="md">
-            <Panel title="As the API tells it" aside={<code className={css.path}>GET /api/v1/requests/{call.id}</code>}>
-              <Code code={JSON.stringify(detail, null, 2)} language="json" label="The request as JSON" height={720} />
+            <Panel
+              title="As the API tells it"
+              aside={<code className={css.path}>GET /api/v1/requests/{call.id}</code>}
+            >
+              <Code
+                code={JSON.stringify(detail, null, 2)}
+                language="json"
+                label="The request as JSON"
+                height={720}
+              />
             </Panel>
           </Tabs.Panel>
         </Tabs>
@@ -105,17 +113,29 @@ function Facts({ detail }: { detail: CallDetail }) {
   const { request: call } = detail;
   const { usage } = call;
   const facts: [string, string | null][] = [
-    ["Began", new Date(call.started_ms).toLocaleString("en", { dateStyle: "medium", timeStyle: "medium" })],
+    [
+      "Began",
+      new Date(call.started_ms).toLocaleString("en", {
+        dateStyle: "medium",
+        timeStyle: "medium",
+        hourCycle: "h23",
+      }),
+    ],
     ["Took", duration(call.total_ms)],
     ["First content", call.ttft_ms === null ? null : duration(call.ttft_ms)],
     ["Call", `${call.method} ${call.path}${call.stream ? ", streamed" : ""}`],
     ["Key", call.key],
     ["Served by", call.served_by],
-    ["Tokens", usage.input === null && usage.output === null ? null : `${usage.input ?? "?"} in, ${usage.output ?? "?"} out`],
+    [
+      "Tokens",
+      usage.input === null && usage.output === null
+        ? null
+        : `${usage.input ?? "?"} in, ${usage.output ?? "?"} out`,
+    ],
     ["Cost", call.cost_nano_usd === null ? null : `${money(call.cost_nano_usd)}${certain(call.certainty)}`],
     ["Client", call.client.agent],
     ["Its id", call.client.request_id],
-    ["Its retry", call.client.retry_count === null ? null : plural(call.client.retry_count, "retry", "retries")],
+    ["Its retry", call.client.retry_count ? `number ${call.client.retry_count}` : null],
   ];
   return (
     <dl className={css.facts}>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { Attempt, CallDetail } from "../api/types";
 import { CodeLink } from "../parts/CodeLink";
 import { Panel } from "../parts/Panel";
-import { duration, NONE } from "../words/format";
+import { duration, NONE, roundDuration } from "../words/format";
 import { PHASES, phaseSpans } from "../words/phases";
 import { span, ticks } from "../words/scale";
 import { Evidence } from "./Evidence";
@@ -16,7 +16,9 @@ export function Timeline({ detail }: { detail: CallDetail }) {
   if (call.attempts.length === 0 && notTried.length === 0) {
     return (
       <Panel title="No attempt was made">
-        <p className={css.soft}>The call was answered by goodgate itself after {duration(call.total_ms)}; no provider was asked.</p>
+        <p className={css.soft}>
+          The call was answered by goodgate itself after {duration(call.total_ms)}; no provider was asked.
+        </p>
       </Panel>
     );
   }
@@ -48,7 +50,13 @@ export function Timeline({ detail }: { detail: CallDetail }) {
         </thead>
         <tbody role="rowgroup">
           {call.attempts.map((attempt, place) => (
-            <Row key={attempt.n} attempt={attempt} before={call.attempts[place - 1]} end={end} left={call.outcome === "cancelled"} />
+            <Row
+              key={attempt.n}
+              attempt={attempt}
+              before={call.attempts[place - 1]}
+              end={end}
+              left={call.outcome === "cancelled"}
+            />
           ))}
           {notTried.map(({ target, why }) => (
             <tr role="row" key={target} className={css.skipped}>
@@ -86,7 +94,12 @@ function Row({ attempt, before, end, left }: RowProps) {
     <>
       <tr role="row" className={css.row} data-state={state} data-open={open} data-testid="attempt">
         <td role="cell" className={css.n}>
-          <button type="button" aria-expanded={open} onClick={toggle} aria-label={`Evidence of attempt ${attempt.n}`}>
+          <button
+            type="button"
+            aria-expanded={open}
+            onClick={toggle}
+            aria-label={`Evidence of attempt ${attempt.n}`}
+          >
             <IconChevronRight size={14} stroke={2.2} aria-hidden />
           </button>
           <span data-testid="attempt-n">{attempt.n}</span>
@@ -107,7 +120,11 @@ function Row({ attempt, before, end, left }: RowProps) {
             {state === "bad" && <IconX size={14} stroke={2.6} aria-hidden />}
             {attempt.status !== null && <b>{attempt.status}</b>}
             <span data-testid="attempt-code">
-              {attempt.code === null ? <span className="unseen">{NONE}</span> : <CodeLink code={attempt.code} />}
+              {attempt.code === null ? (
+                <span className="unseen">{NONE}</span>
+              ) : (
+                <CodeLink code={attempt.code} />
+              )}
             </span>
           </span>
         </td>
@@ -143,7 +160,11 @@ function Bar({ attempt, before, end, state }: BarProps) {
   const whole = Math.max(1, phases.at(-1)?.to ?? 1);
   const label = phases.map(({ name, from, to }) => `${name} ${duration((to - from) / 1_000)}`).join(", ");
   return (
-    <div className={css.track} role="img" aria-label={`${duration(attempt.at_ms)} after the start, for ${duration(attempt.ms)}: ${label}`}>
+    <div
+      className={css.track}
+      role="img"
+      aria-label={`${duration(attempt.at_ms)} after the start, for ${duration(attempt.ms)}: ${label}`}
+    >
       {ticks(end).map((mark) => (
         <span key={mark} className={css.grid} style={{ left: `${(mark / end) * 100}%` }} />
       ))}
@@ -182,7 +203,7 @@ function Axis({ end }: { end: number }) {
     <div className={css.axis} aria-hidden>
       {marks.map((mark) => (
         <span key={mark} style={{ left: `${(mark / end) * 100}%` }} data-last={mark / end > 0.93}>
-          {mark === 0 ? "0" : duration(mark).replace(/\.?0+ s$/, " s")}
+          {mark === 0 ? "0" : roundDuration(mark)}
         </span>
       ))}
     </div>

@@ -30,7 +30,9 @@ export function YourCode({ detail }: { detail: CallDetail }) {
       </Panel>
       <Panel
         title={midway ? "The event that ended the stream" : "The answer"}
-        aside={<span className={css.status}>{call.status === null ? "no answer" : `HTTP ${call.status}`}</span>}
+        aside={
+          <span className={css.status}>{call.status === null ? "no answer" : `HTTP ${call.status}`}</span>
+        }
       >
         {detail.error === null ? (
           <p className={css.soft}>
@@ -39,7 +41,11 @@ export function YourCode({ detail }: { detail: CallDetail }) {
               : "An ordinary answer. goodgate does not store answers, and changes nothing in their bodies."}
           </p>
         ) : (
-          <Code code={JSON.stringify(detail.error, null, 2)} language="json" label="The error body as the client saw it" />
+          <Code
+            code={JSON.stringify(detail.error, null, 2)}
+            language="json"
+            label="The error body as the client saw it"
+          />
         )}
       </Panel>
     </div>

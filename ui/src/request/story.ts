@@ -64,7 +64,8 @@ function plainly(call: Call): Part[] {
 /** Whose fault it was. */
 export function whose(call: Call): { who: string; more: string } {
   if (call.outcome === "ok" || call.outcome === "cached") return { who: "Nobody's", more: "All went well." };
-  if (call.outcome === "cancelled") return { who: "The caller's choice", more: "The connection was closed on that side." };
+  if (call.outcome === "cancelled")
+    return { who: "The caller's choice", more: "The connection was closed on that side." };
   switch (call.origin) {
     case "client":
       return { who: "The request", more: "Every target would refuse it: it has to change." };
@@ -115,7 +116,8 @@ export function chain(detail: CallDetail): Station[] {
   }
   for (const [name, attempts] of targets) stations.push(target(name, attempts, call));
   for (const { target: name, why: reason } of detail.not_tried) {
-    if (!targets.has(name)) stations.push({ kind: "target", name, state: "idle", note: `not tried: ${words(reason)}` });
+    if (!targets.has(name))
+      stations.push({ kind: "target", name, state: "idle", note: `not tried: ${words(reason)}` });
   }
   return stations;
 }
@@ -125,9 +127,15 @@ function caller(call: Call): Station {
   if (blamed || (call.origin === "client" && call.outcome === "failed")) {
     return { kind: "caller", name: "You", state: "bad", note: words(call.code ?? "request refused") };
   }
-  if (call.outcome === "cancelled") return { kind: "caller", name: "You", state: "left", note: "left before the end" };
+  if (call.outcome === "cancelled")
+    return { kind: "caller", name: "You", state: "left", note: "left before the end" };
   const { input } = call.usage;
-  return { kind: "caller", name: "You", state: "good", note: input === null ? "request valid" : plural(input, "token") };
+  return {
+    kind: "caller",
+    name: "You",
+    state: "good",
+    note: input === null ? "request valid" : plural(input, "token"),
+  };
 }
 
 function gateway(call: Call): Station {

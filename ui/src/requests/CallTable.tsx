@@ -4,7 +4,7 @@ import { type MouseEvent, memo, useMemo } from "react";
 import type { Call } from "../api/types";
 import { CodeLink } from "../parts/CodeLink";
 import { OutcomeMark } from "../parts/OutcomeMark";
-import { clock, count, duration, instant, money, NONE } from "../words/format";
+import { clock, count, duration, instant, money, NONE, roundDuration } from "../words/format";
 import { sharedScale } from "../words/scale";
 import { AttemptStrip } from "./AttemptStrip";
 import css from "./CallTable.module.css";
@@ -37,13 +37,18 @@ export function CallTable({ list, today }: TableProps) {
           <th role="columnheader" scope="col" className={css.attempts}>
             <span className={css.scale}>
               Attempts
-              <span className="num">0 – {duration(end).replace(".00", "")}</span>
+              <span className="num">0 – {roundDuration(end)}</span>
             </span>
           </th>
           <th role="columnheader" scope="col" className={css.number}>
             Total
           </th>
-          <th role="columnheader" scope="col" className={`${css.number} ${css.wide}`} title="Time to the first content">
+          <th
+            role="columnheader"
+            scope="col"
+            className={`${css.number} ${css.wide}`}
+            title="Time to the first content"
+          >
             First
           </th>
           <th role="columnheader" scope="col" className={`${css.number} ${css.wide}`}>
@@ -80,7 +85,6 @@ const Row = memo(function Row({ call, end, day }: { call: Call; end: number; day
   const servedElsewhere = call.served_by !== null && call.served_by !== call.model;
   const name = call.model ?? `${call.method} ${call.path}`;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the row's link does the same by keyboard.
     <tr role="row" className={css.row} onClick={open} data-outcome={call.outcome} data-testid="request-row">
       <td role="cell" className={css.time}>
         <time dateTime={instant(call.ended_ms)} title={`${instant(call.ended_ms)}, ${call.id}`}>
@@ -115,7 +119,7 @@ const Row = memo(function Row({ call, end, day }: { call: Call; end: number; day
       <td role="cell" className={css.key}>
         {call.key ?? <None />}
       </td>
-      <td role="cell" className={css.cause}>
+      <td role="cell" className={css.cause} data-none={call.code === null}>
         {call.code === null ? <None /> : <CodeLink code={call.code} />}
       </td>
     </tr>
@@ -135,8 +139,9 @@ function NotKeptRow({ line, day }: { line: Extract<Line, { kind: "not_kept" }>; 
     <tr role="row" className={css.gap}>
       <td role="cell" colSpan={9}>
         <span>
-          <b className="num">{count(line.count)}</b> {CLASSES[line.class]} {line.count === 1 ? "call" : "calls"} of{" "}
-          {from === to ? from : `${from} to ${to}`} not kept: counted, but too many to store
+          <b className="num">{count(line.count)}</b> {CLASSES[line.class]}{" "}
+          {line.count === 1 ? "call" : "calls"} of {from === to ? from : `${from} to ${to}`} not kept:
+          counted, but too many to store
         </span>
       </td>
     </tr>

@@ -8,7 +8,7 @@ import { codesQuery, modelsQuery } from "../api/queries";
 import type { Call } from "../api/types";
 import { OutcomeShape } from "../parts/OutcomeMark";
 import { clock, hourMinute, plural } from "../words/format";
-import { MEANING, OUTCOMES } from "../words/outcome";
+import { MEANING, OFFERED } from "../words/outcome";
 import css from "./FilterBar.module.css";
 import { outcomesOf, type RequestSearch, readTyped, toggleOutcome, WINDOWS, withValue } from "./filters";
 
@@ -32,7 +32,7 @@ export function FilterBar(props: FilterBarProps) {
       <div className={css.line}>
         <fieldset className={css.outcomes}>
           <legend className="unseen">Outcomes</legend>
-          {OUTCOMES.map((outcome) => (
+          {OFFERED.map((outcome) => (
             <button
               key={outcome}
               type="button"
@@ -113,7 +113,10 @@ function Chosen({ search, setSearch }: Pick<FilterBarProps, "search" | "setSearc
   for (const name of ["model", "key", "target", "code", "status", "q"] as const) {
     const value = search[name];
     if (value === undefined) continue;
-    chips.push({ text: name === "q" ? value : `${name}:${value}`, without: withValue(search, name, undefined) });
+    chips.push({
+      text: name === "q" ? value : `${name}:${value}`,
+      without: withValue(search, name, undefined),
+    });
   }
   if (search.since !== undefined || search.until !== undefined) {
     const { since: _since, until: _until, ...without } = search;
@@ -125,7 +128,12 @@ function Chosen({ search, setSearch }: Pick<FilterBarProps, "search" | "setSearc
       {chips.map(({ text, without }) => (
         <li key={text}>
           <span>{text}</span>
-          <CloseButton size={18} iconSize={13} aria-label={`Remove ${text}`} onClick={() => setSearch(without)} />
+          <CloseButton
+            size={18}
+            iconSize={13}
+            aria-label={`Remove ${text}`}
+            onClick={() => setSearch(without)}
+          />
         </li>
       ))}
       <li className={css.clear}>
@@ -146,7 +154,9 @@ function Live({ live, paused, setPaused, waiting, perSecond }: FilterBarProps) {
   if (live === "off") {
     return <span className={css.live}>a time in the past: nothing new can come</span>;
   }
-  const word = { connecting: "connecting…", live: paused ? "paused" : "live", lost: "lost, trying again" }[live];
+  const word = { connecting: "connecting…", live: paused ? "paused" : "live", lost: "lost, trying again" }[
+    live
+  ];
   return (
     <span className={css.live}>
       <span className={css.state}>
@@ -159,7 +169,13 @@ function Live({ live, paused, setPaused, waiting, perSecond }: FilterBarProps) {
         size="sm"
         aria-pressed={paused}
         title="Key: ."
-        leftSection={paused ? <IconPlayerPlayFilled size={13} aria-hidden /> : <IconPlayerPauseFilled size={13} aria-hidden />}
+        leftSection={
+          paused ? (
+            <IconPlayerPlayFilled size={13} aria-hidden />
+          ) : (
+            <IconPlayerPauseFilled size={13} aria-hidden />
+          )
+        }
         onClick={() => setPaused(!paused)}
       >
         {paused ? (waiting > 0 ? `Show ${plural(waiting, "new call")}` : "Go on") : "Pause"}

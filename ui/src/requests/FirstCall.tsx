@@ -17,7 +17,8 @@ export function FirstCall() {
       </p>
       <h2 className={css.title}>Point a client at this gateway</h2>
       <p className={css.lead}>
-        Any OpenAI client will do. Its calls are retried, sent elsewhere when a provider fails, and explained here.
+        Any OpenAI client will do. Its calls are retried, sent elsewhere when a provider fails, and explained
+        here.
       </p>
       {snippets !== undefined && (
         <>

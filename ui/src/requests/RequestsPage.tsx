@@ -59,7 +59,13 @@ export function RequestsPage() {
         ) : (
           <>
             <Chart search={search} setSearch={setSearch} />
-            <FilterBar {...calls} search={search} setSearch={setSearch} calls={calls.list.calls} input={input} />
+            <FilterBar
+              {...calls}
+              search={search}
+              setSearch={setSearch}
+              calls={calls.list.calls}
+              input={input}
+            />
             <Running />
             <Body calls={calls} empty={empty} clear={() => setSearch({})} />
           </>
@@ -119,7 +125,9 @@ function Chart({ search, setSearch }: { search: RequestSearch; setSearch: (searc
       outcomes={outcomesOf(search)}
       since={search.since === undefined ? undefined : Number(search.since)}
       until={search.until === undefined ? undefined : Number(search.until)}
-      onZoom={(since, until) => setSearch({ ...withoutSpan(search), since: String(since), until: String(until) })}
+      onZoom={(since, until) =>
+        setSearch({ ...withoutSpan(search), since: String(since), until: String(until) })
+      }
     />
   );
 }

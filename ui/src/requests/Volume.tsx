@@ -5,10 +5,10 @@ import { type PointerEvent, useMemo, useRef, useState } from "react";
 import type { Bucket, Outcome, Summary } from "../api/types";
 import { OutcomeShape } from "../parts/OutcomeMark";
 import { clock, count, hourMinute, plural } from "../words/format";
-import { OUTCOMES } from "../words/outcome";
+import { OFFERED, OUTCOMES } from "../words/outcome";
 import { niceCeil } from "../words/scale";
-import css from "./Volume.module.css";
 import { asCsv, selection } from "./buckets";
+import css from "./Volume.module.css";
 
 interface VolumeProps {
   summary: Summary;
@@ -35,7 +35,8 @@ export function Volume({ summary, outcomes, since, until, onZoom }: VolumeProps)
   const long = width * buckets.length > 86_400_000;
   const label = (ms: number) => (long ? clock(ms, 0).slice(0, -3) : hourMinute(ms));
   const picked = (bucket: Bucket, n: number) =>
-    brush.picks(n) || (since !== undefined && bucket.start_ms >= since && bucket.start_ms < (until ?? Number.MAX_VALUE));
+    brush.picks(n) ||
+    (since !== undefined && bucket.start_ms >= since && bucket.start_ms < (until ?? Number.MAX_VALUE));
   return (
     <figure className={css.figure}>
       <div className={css.head}>
@@ -120,7 +121,7 @@ function Numbers({ buckets, width, label, onZoom }: NumbersProps) {
         <thead>
           <tr>
             <th scope="col">From</th>
-            {OUTCOMES.map((outcome) => (
+            {OFFERED.map((outcome) => (
               <th scope="col" key={outcome}>
                 <OutcomeShape outcome={outcome} /> {outcome}
               </th>
@@ -135,7 +136,7 @@ function Numbers({ buckets, width, label, onZoom }: NumbersProps) {
                   {label(bucket.start_ms)}
                 </button>
               </th>
-              {OUTCOMES.map((outcome) => (
+              {OFFERED.map((outcome) => (
                 <td key={outcome}>{count(bucket.by_outcome[outcome])}</td>
               ))}
             </tr>
@@ -157,7 +158,8 @@ function useBrush(buckets: readonly Bucket[], width: number, onZoom: (since: num
     return Math.min(buckets.length - 1, Math.max(0, n));
   };
   return {
-    picks: (n: number) => drag !== null && n >= Math.min(drag.from, drag.to) && n <= Math.max(drag.from, drag.to),
+    picks: (n: number) =>
+      drag !== null && n >= Math.min(drag.from, drag.to) && n <= Math.max(drag.from, drag.to),
     handlers: {
       onPointerDown: (event: PointerEvent<HTMLElement>) => {
         plot.current = event.currentTarget;

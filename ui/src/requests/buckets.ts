@@ -3,7 +3,12 @@ import type { Bucket } from "../api/types";
 import { OUTCOMES } from "../words/outcome";
 
 /** From the beginning of one bucket to the end of another, in whichever order they were touched. */
-export function selection(buckets: readonly Bucket[], width: number, one: number, other: number): [number, number] {
+export function selection(
+  buckets: readonly Bucket[],
+  width: number,
+  one: number,
+  other: number,
+): [number, number] {
   const first = buckets[Math.min(one, other)]?.start_ms ?? 0;
   const last = buckets[Math.max(one, other)]?.start_ms ?? first;
   return [first, last + width];

@@ -126,13 +126,31 @@ export function liveQuery(search: RequestSearch) {
   return { outcome, model, key, target, code, status: number(search.status) };
 }
 
-/** What the live stream cannot filter: text and the beginning of the span. */
+/** The same conditions asked of a call that arrives live; the stream itself knows neither text nor time. */
 export function belongs(search: RequestSearch, call: Call): boolean {
+  const { model, key, target, code, q } = search;
+  const outcomes = outcomesOf(search);
+  const status = number(search.status);
   const since = number(search.since);
-  if (since !== undefined && call.ended_ms < since) return false;
-  const { q } = search;
-  if (q === undefined) return true;
-  const ids = [call.id, call.client.request_id, ...call.attempts.map((attempt) => attempt.upstream_request_id)];
+  const { attempts } = call;
+  return (
+    (outcomes.length === 0 || outcomes.includes(call.outcome)) &&
+    (model === undefined || call.model === model) &&
+    (key === undefined || call.key === key) &&
+    (target === undefined || call.served_by === target || attempts.some((one) => one.target === target)) &&
+    (code === undefined || call.code === code || attempts.some((one) => one.code === code)) &&
+    (status === undefined || call.status === status || attempts.some((one) => one.status === status)) &&
+    (since === undefined || call.ended_ms >= since) &&
+    (q === undefined || hasId(call, q))
+  );
+}
+
+function hasId(call: Call, q: string): boolean {
+  const ids = [
+    call.id,
+    call.client.request_id,
+    ...call.attempts.map((attempt) => attempt.upstream_request_id),
+  ];
   return ids.some((id) => id?.startsWith(q) === true);
 }
 

@@ -126,7 +126,14 @@ function add(lines: Line[], note: NotKept) {
     }
   }
   const { second } = note;
-  lines.push({ kind: "not_kept", key: place(note), class: note.class, from: second, to: second, count: note.count });
+  lines.push({
+    kind: "not_kept",
+    key: place(note),
+    class: note.class,
+    from: second,
+    to: second,
+    count: note.count,
+  });
 }
 
 /** Calls per second over the last ten, from when calls ended. */

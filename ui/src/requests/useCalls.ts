@@ -68,7 +68,11 @@ export function useCalls(search: RequestSearch): Calls {
       ready: () => void refetch(),
       lagged: () => void refetch(),
       state: setLive,
-      arrived: (calls, notes) => take(calls.filter((call) => belongs(wanted, call)), notes),
+      arrived: (calls, notes) =>
+        take(
+          calls.filter((call) => belongs(wanted, call)),
+          notes,
+        ),
     });
   }, [wanted, refetch, take]);
 

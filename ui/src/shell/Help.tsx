@@ -5,7 +5,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { createContext, type ReactNode, useContext, useMemo } from "react";
 import { useKeys } from "../parts/keys";
 import { OutcomeMark } from "../parts/OutcomeMark";
-import { MEANING, OUTCOMES } from "../words/outcome";
+import { MEANING, OFFERED } from "../words/outcome";
 import css from "./Help.module.css";
 
 const HelpContext = createContext({ open: () => {} });
@@ -35,7 +35,14 @@ const KEYS: { title: string; keys: [string[], string][] }[] = [
       [["Esc"], "back to the list"],
     ],
   },
-  { title: "Everywhere", keys: [[["g", "r"], "requests"], [["g", "e"], "errors"], [["?"], "this help"]] },
+  {
+    title: "Everywhere",
+    keys: [
+      [["g", "r"], "requests"],
+      [["g", "e"], "errors"],
+      [["?"], "this help"],
+    ],
+  },
 ];
 
 export function HelpProvider({ children }: { children: ReactNode }) {
@@ -50,7 +57,17 @@ export function HelpProvider({ children }: { children: ReactNode }) {
   return (
     <HelpContext value={value}>
       {children}
-      <Modal opened={opened} onClose={close} title="Keys and signs" size="lg" radius="lg" centered>
+      <Modal
+        opened={opened}
+        onClose={close}
+        title="Keys and signs"
+        size="lg"
+        radius="lg"
+        padding="lg"
+        centered
+        closeButtonProps={{ "aria-label": "Close the help" }}
+        classNames={{ title: css.title }}
+      >
         <div className={css.columns}>
           <div>
             {KEYS.map(({ title, keys }) => (
@@ -60,7 +77,9 @@ export function HelpProvider({ children }: { children: ReactNode }) {
                   {keys.map(([names, meaning]) => (
                     <div key={meaning} className={css.key}>
                       <dt>
-                        {names.map((name) => (name === "…" ? <span key={name}>–</span> : <Kbd key={name}>{name}</Kbd>))}
+                        {names.map((name) =>
+                          name === "…" ? <span key={name}>–</span> : <Kbd key={name}>{name}</Kbd>,
+                        )}
                       </dt>
                       <dd>{meaning}</dd>
                     </div>
@@ -72,7 +91,7 @@ export function HelpProvider({ children }: { children: ReactNode }) {
           <section className={css.section}>
             <h3>How a call ended</h3>
             <dl>
-              {OUTCOMES.map((outcome) => (
+              {OFFERED.map((outcome) => (
                 <div key={outcome} className={css.sign}>
                   <dt>
                     <OutcomeMark outcome={outcome} />

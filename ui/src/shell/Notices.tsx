@@ -16,8 +16,8 @@ export function Notices({ status, unreachable }: NoticesProps) {
           <div>
             <b>Demo mode</b>
             <span>
-              Models named <code>demo/…</code> answer from a script, not from an AI model. Nothing leaves this machine,
-              nothing is billed.
+              Models named <code>demo/…</code> answer from a script, not from an AI model. Nothing leaves this
+              machine, nothing is billed.
             </span>
           </div>
         </aside>

@@ -1,7 +1,7 @@
 // What a browser sees that has no cookie: how to get in. There is nothing to type.
 import { useEffect } from "react";
-import { Mark } from "./Mark";
 import { useTitle } from "../parts/title";
+import { Mark } from "./Mark";
 import css from "./Shell.module.css";
 
 export function SignIn() {
@@ -25,7 +25,10 @@ export function SignIn() {
       <div className={css.card}>
         <Mark size={40} />
         <h1>Open goodgate with its link</h1>
-        <p>There is no password. A link signs this browser in, once, and the browser stays signed in for a week.</p>
+        <p>
+          There is no password. A link signs this browser in, once, and the browser stays signed in for a
+          week.
+        </p>
         <ol>
           <li>
             Look at the terminal where <code>goodgate serve</code> runs. It printed a line like

@@ -55,7 +55,10 @@ function LastHour({ demo }: { demo: boolean }) {
   const shown = occurring(summary.by_outcome);
   return (
     <ul className={css.counts} aria-label="Calls of the last hour, by how they ended">
-      <li className={css.span} title={demo ? "Calls to demo models are counted, since demo mode is on." : undefined}>
+      <li
+        className={css.span}
+        title={demo ? "Calls to demo models are counted, since demo mode is on." : undefined}
+      >
         Last hour{shown.length === 0 ? ": no calls" : ""}
       </li>
       {shown.map(({ outcome, calls }) => (

@@ -21,6 +21,13 @@ export function duration(ms: number | null | undefined): string {
   return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} m`;
 }
 
+/** A round duration, as settings and axes have it: `20 s`, `1.5 s`, `2 m`. */
+export function roundDuration(ms: number): string {
+  if (ms < SECOND) return `${ms} ms`;
+  if (ms < 2 * MINUTE || ms % MINUTE !== 0) return `${Number((ms / SECOND).toFixed(2))} s`;
+  return ms % HOUR === 0 ? `${ms / HOUR} h` : `${ms / MINUTE} m`;
+}
+
 /** A short duration of microseconds: `0.4 ms`, `12 ms`. */
 export function micros(us: number | null | undefined): string {
   if (us === null || us === undefined) return NONE;

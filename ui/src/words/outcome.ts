@@ -3,6 +3,9 @@ import type { ByOutcome, Outcome } from "../api/types";
 
 export const OUTCOMES: readonly Outcome[] = ["ok", "recovered", "cached", "refused", "cancelled", "failed"];
 
+/** Those that one can ask for in this version: it has no cache yet, so nothing comes from one. */
+export const OFFERED: readonly Outcome[] = OUTCOMES.filter((outcome) => outcome !== "cached");
+
 /** What each means, for titles and the help. */
 export const MEANING: Record<Outcome, string> = {
   ok: "The first attempt answered.",
