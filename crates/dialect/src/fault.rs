@@ -107,6 +107,14 @@ pub struct ErrorWords {
 }
 
 impl ErrorWords {
+    /// An error that is told by one word alone.
+    pub(crate) fn of_kind(kind: &str) -> Self {
+        Self {
+            kind: Some(kind.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,106 +5,11 @@
 
 mod escape;
 mod node;
-
-use std::borrow::Cow;
+mod text;
 
 pub(crate) use node::{Node, Object, Path};
-
-/// A half-open range of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The first byte's position.
-    pub start: usize,
-    /// The position after the last byte.
-    pub end: usize,
-}
-
-impl Span {
-    /// The bytes it marks; empty where `body` is shorter than the one it was made for.
-    #[must_use]
-    pub fn of<'b>(&self, body: &'b [u8]) -> &'b [u8] {
-        body.get(self.start..self.end).unwrap_or_default()
-    }
-}
-
-/// Where a text stops being JSON, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bad {
-    /// Offset of the offending byte.
-    pub(crate) at: usize,
-    /// What is wrong there.
-    pub(crate) what: &'static str,
-}
-
-/// The kind of a value, as its first byte tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Null,
-    True,
-    False,
-    Number,
-    Text,
-    Array,
-    Object,
-}
-
-impl Shape {
-    /// The name for an error message.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::True | Self::False => "a boolean",
-            Self::Number => "a number",
-            Self::Text => "a string",
-            Self::Array => "an array",
-            Self::Object => "an object",
-        }
-    }
-}
-
-/// A string in the text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'b> {
-    raw: &'b [u8],
-    escaped: bool,
-}
-
-impl<'b> Text<'b> {
-    /// Whether it reads as `word`, escapes resolved.
-    pub(crate) fn is(&self, word: &str) -> bool {
-        if self.escaped {
-            self.read().as_deref() == Some(word)
-        } else {
-            self.raw == word.as_bytes()
-        }
-    }
-
-    /// Between the quotes, as written.
-    pub(crate) fn raw(&self) -> &'b [u8] {
-        self.raw
-    }
-
-    /// Whether it has no characters.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.raw.is_empty()
-    }
-
-    /// The string itself; `None` for bytes that are no UTF-8. A lone surrogate becomes U+FFFD.
-    pub(crate) fn read(&self) -> Option<Cow<'b, str>> {
-        let text = std::str::from_utf8(self.raw).ok()?;
-        Some(if self.escaped {
-            Cow::Owned(escape::read_whole(text))
-        } else {
-            Cow::Borrowed(text)
-        })
-    }
-
-    /// The string as part of a longer one: a high surrogate at its end waits in `held` for the low one that may begin
-    /// the next part.
-    pub(crate) fn read_part(&self, held: &mut Option<u16>) -> Option<String> {
-        Some(escape::read(std::str::from_utf8(self.raw).ok()?, held))
-    }
-}
+pub use text::Span;
+pub(crate) use text::{Bad, Shape, Text};
 
 /// Levels of nesting below one value that are followed; `serde_json` stops there, too.
 const MAX_DEPTH: u32 = 128;
@@ -132,7 +37,7 @@ impl<'b> Cursor<'b> {
     /// Where a string that was read here begins, at its opening quote.
     pub(crate) fn start_of(&self, text: &Text<'b>) -> usize {
         let offset = text
-            .raw
+            .raw()
             .as_ptr()
             .addr()
             .saturating_sub(self.bytes.as_ptr().addr());
@@ -257,7 +162,7 @@ impl<'b> Cursor<'b> {
         }
         let raw = self.bytes.get(start + 1..self.at).unwrap_or_default();
         self.at += 1;
-        Ok(Text { raw, escaped })
+        Ok(Text::new(raw, escaped))
     }
 
     /// Reads a whole number that begins here; other values are skipped and give `None`.

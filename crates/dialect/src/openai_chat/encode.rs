@@ -42,7 +42,7 @@ pub(crate) fn call(call: &Call, encoding: &Encoding<'_>) -> Result<Encoded, Call
         stop: &call.stop,
         response_format: response_format(&call.output),
         reasoning_effort: call.reasoning.as_ref().map(effort),
-        safety_identifier: call.user.as_deref(),
+        user: call.user.as_deref(),
         n: (call.choices != 1).then_some(call.choices),
         extra: members(&call.extra, own),
     };

@@ -48,10 +48,7 @@ fn choice(node: Node<'_>, index: u32, answer: &str) -> Result<Choice, ReplyFault
         .unwrap_or_else(|| "stop".into());
     let finish = parts::finish(&word, called);
     if finish == Finish::Other("error".to_owned()) {
-        let words = ErrorWords {
-            kind: Some("error".to_owned()),
-            ..ErrorWords::default()
-        };
+        let words = ErrorWords::of_kind("error");
         return Err(ReplyFault::ErrorObject(Box::new(words)));
     }
     members.take("index");

@@ -25,6 +25,13 @@ pub(crate) struct Outline<'b> {
     pub(crate) model: Option<Text<'b>>,
 }
 
+impl Outline<'_> {
+    /// Whether an answer ends because the server failed.
+    pub(crate) fn failed(&self) -> bool {
+        self.finish.is_some_and(|reason| reason.raw() == b"error")
+    }
+}
+
 /// Reads the outline. The text must be UTF-8.
 pub(crate) fn outline(text: &[u8]) -> Result<Outline<'_>, Bad> {
     let mut cursor = Cursor::new(text);

@@ -57,7 +57,7 @@ pub(crate) struct Call<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reasoning_effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) safety_identifier: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) n: Option<u32>,
     #[serde(flatten)]

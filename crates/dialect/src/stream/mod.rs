@@ -119,7 +119,11 @@ impl StreamDecoder {
         if let Some(event) = self.framer.rest()
             && let Err(fault) = self.event(&event, out)
         {
-            return self.fail(fault);
+            let fault = tap::cut_short(fault, &event);
+            // A whole answer may be followed by the start of an event that was cut.
+            if fault != StreamFault::Incomplete {
+                return self.fail(fault);
+            }
         }
         if !self.ended {
             let complete = match &mut self.format {

@@ -3,15 +3,19 @@
 //! Whole events go out as slices of what came in, after a check of frame, UTF-8 and JSON. For whole answers there is
 //! [`inspect_reply`].
 
+mod whole_answer;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use types::TokenUsage;
 
-use crate::fault::{ReplyFault, StreamFault};
+use crate::fault::{ErrorWords, StreamFault};
 use crate::openai_chat::shallow::{self, Outline};
 use crate::sse::{Fields, Framer};
-use crate::{Dialect, Event, StreamDecoder, canonical, decode_reply, error_words, whole};
+use crate::{Dialect, Event, StreamDecoder, error_words};
+
+pub use whole_answer::{ReplyFacts, inspect_reply};
 
 /// One or more whole events, ready to relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,18 +114,7 @@ impl Tap {
     /// The end came before the terminal event, or what was left over is malformed or an error.
     pub fn finish(&mut self, out: &mut Vec<TapItem>) -> Result<(), StreamFault> {
         if let Some(event) = self.framer.rest() {
-            let class = self.judge(&event)?;
-            let bytes = if event.trim_ascii().is_empty() {
-                event
-            } else {
-                Bytes::from([&event, b"\n\n".as_slice()].concat())
-            };
-            if class != Class::Dropped {
-                out.push(TapItem {
-                    bytes,
-                    content: class == Class::Content,
-                });
-            }
+            self.last(&event, out)?;
         }
         if let Some(mut decoder) = self.decoder.take() {
             let mut events = Vec::new();
@@ -141,6 +134,29 @@ impl Tap {
             bytes: Bytes::from_static(b"data: [DONE]\n\n"),
             content: false,
         });
+        Ok(())
+    }
+
+    /// What stands after the last blank line: a whole event without one, or the start of one that was cut.
+    fn last(&mut self, event: &Bytes, out: &mut Vec<TapItem>) -> Result<(), StreamFault> {
+        let class = match self.judge(event).map_err(|fault| cut_short(fault, event)) {
+            // The answer was whole before it.
+            Err(StreamFault::Incomplete) if self.finish.is_some() => return Ok(()),
+            judged => judged?,
+        };
+        let bytes = if event.trim_ascii().is_empty() {
+            event.clone()
+        } else if Fields::read(event).data.is_some() {
+            Bytes::from([event, b"\n\n".as_slice()].concat())
+        } else {
+            return Ok(());
+        };
+        if class != Class::Dropped {
+            out.push(TapItem {
+                bytes,
+                content: class == Class::Content,
+            });
+        }
         Ok(())
     }
 
@@ -209,6 +225,11 @@ impl Tap {
             return Err(StreamFault::ErrorEvent(
                 error_words::read(&data).unwrap_or_default(),
             ));
+        }
+        if outline.failed() {
+            return Err(StreamFault::ErrorEvent(Box::new(ErrorWords::of_kind(
+                "error",
+            ))));
         }
         Ok(self.chunk(&outline))
     }
@@ -311,6 +332,16 @@ impl Run {
     }
 }
 
+/// What is wrong with an event that the end of the bytes cut short is that it was cut short.
+pub(crate) fn cut_short(fault: StreamFault, event: &[u8]) -> StreamFault {
+    match fault {
+        StreamFault::Malformed { .. } if Fields::read(event).stray.is_none() => {
+            StreamFault::Incomplete
+        }
+        other => other,
+    }
+}
+
 /// A line that is no field but looks like a body: often the provider's error, sent as if there were no stream.
 pub(crate) fn stray_fault(stray: &[u8], event: u64) -> StreamFault {
     match error_words::read(stray.trim_ascii()) {
@@ -331,71 +362,6 @@ fn reason(raw: &[u8]) -> Cow<'static, str> {
         b"content_filter" => Cow::Borrowed("content_filter"),
         other => Cow::Owned(String::from_utf8_lossy(other).into_owned()),
     }
-}
-
-/// What a whole answer says about itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReplyFacts {
-    /// The tokens it cost.
-    pub usage: TokenUsage,
-    /// Why the model stopped, in the dialect's word.
-    pub finish_reason: Option<String>,
-    /// The model it names.
-    pub model: Option<String>,
-}
-
-/// Checks a whole answer that is passed on as it is.
-///
-/// # Errors
-/// It is no answer of this dialect.
-pub fn inspect_reply(dialect: Dialect, body: &[u8]) -> Result<ReplyFacts, ReplyFault> {
-    match dialect {
-        Dialect::OpenaiChat | Dialect::MistralChat => inspect_choices(body),
-        Dialect::AnthropicMessages | Dialect::Gemini => {
-            let reply = decode_reply(dialect, body)?;
-            let finish = reply
-                .choices
-                .first()
-                .map(|choice: &canonical::Choice| choice.finish.word().to_owned());
-            Ok(ReplyFacts {
-                usage: reply.usage,
-                finish_reason: finish,
-                model: reply.model,
-            })
-        }
-    }
-}
-
-fn inspect_choices(body: &[u8]) -> Result<ReplyFacts, ReplyFault> {
-    whole::text(body)?;
-    let outline = match shallow::outline(body) {
-        Ok(outline) => outline,
-        Err(bad) => return Err(whole::answer(body).err().unwrap_or_else(|| bad.into())),
-    };
-    let what = match outline.choices {
-        _ if outline.error => {
-            return Err(ReplyFault::ErrorObject(
-                error_words::read(body).unwrap_or_default(),
-            ));
-        }
-        Some(0) => "`choices` is empty",
-        Some(_) if !outline.messages => "a choice has no `message`",
-        Some(_) => {
-            return Ok(ReplyFacts {
-                usage: outline.usage.unwrap_or_default(),
-                finish_reason: outline
-                    .finish
-                    .and_then(|text| text.read())
-                    .map(Cow::into_owned),
-                model: outline
-                    .model
-                    .and_then(|text| text.read())
-                    .map(Cow::into_owned),
-            });
-        }
-        None => "there is no `choices`",
-    };
-    Err(error_words::read(body).map_or_else(|| ReplyFault::shape(what), ReplyFault::ErrorObject))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::ReplyFault;
+
 use super::*;
 
 const ROLE: &str = r#"{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
@@ -130,6 +132,21 @@ fn a_missing_done_after_a_finish_reason_is_made_good() {
 }
 
 #[test]
+fn a_cut_after_the_finish_reason_takes_nothing_away() {
+    for cut in ["data: [DO", "data: {\"choices\":[],\"usa", "dat", ": ke"] {
+        let stream = sse(&[ROLE, TEXT, END]);
+        let seen = run(&[(stream.clone() + cut).as_bytes()], false);
+        assert_eq!(seen.result, Ok(()), "{cut}");
+        assert_eq!(seen.relayed, stream + "data: [DONE]\n\n", "{cut}");
+    }
+    let early = run(&[(sse(&[ROLE]) + "event: mess").as_bytes()], false);
+    assert_eq!(
+        (early.result, early.relayed),
+        (Err(StreamFault::Incomplete), sse(&[ROLE]))
+    );
+}
+
+#[test]
 fn a_last_event_without_blank_line_counts() {
     let stream = sse(&[ROLE, TEXT, END]) + "data: [DONE]";
     let seen = run(&[stream.as_bytes()], false);
@@ -150,6 +167,43 @@ fn an_error_event_ends_the_stream_at_any_point() {
         assert_eq!(words.kind.as_deref(), Some("server_error"));
         assert_eq!(words.status, Some(503));
         assert_eq!(seen.relayed, good);
+    }
+}
+
+/// Item 32: the finish reason `error` is none.
+#[test]
+fn an_answer_that_failed_is_an_error() {
+    let failed = r#"{"choices":[{"index":0,"delta":{},"message":{},"finish_reason":"error"}]}"#;
+    let seen = run(&[sse(&[ROLE, failed]).as_bytes()], false);
+    assert!(matches!(seen.result, Err(StreamFault::ErrorEvent(_))));
+    assert_eq!(seen.relayed, sse(&[ROLE]));
+    let whole = inspect_reply(Dialect::OpenaiChat, failed.as_bytes());
+    assert!(matches!(whole, Err(ReplyFault::ErrorObject(_))));
+}
+
+/// Other formats are watched, too, and relayed as they came.
+#[test]
+fn streams_of_other_formats_are_read_on_the_way() {
+    let anthropic = include_str!("../anthropic_messages/fixtures/stream/thinking-tools.sse");
+    let gemini = include_str!("../gemini/fixtures/stream/text.sse");
+    for (dialect, stream, reason, input) in [
+        (Dialect::AnthropicMessages, anthropic, "tool_calls", 115),
+        (Dialect::Gemini, gemini, "stop", 8),
+    ] {
+        let mut tap = Tap::new(dialect, false);
+        let mut items = Vec::new();
+        tap.push(Bytes::from(stream), &mut items).unwrap();
+        tap.finish(&mut items).unwrap();
+        let relayed: Vec<u8> = items.iter().flat_map(|item| item.bytes.to_vec()).collect();
+        assert_eq!(relayed, stream.as_bytes());
+        assert_eq!(
+            (tap.finish_reason(), tap.usage().input),
+            (Some(reason), Some(input))
+        );
+        let mut cut = Tap::new(dialect, false);
+        cut.push(Bytes::from(stream).slice(..stream.len() / 2), &mut items)
+            .unwrap();
+        assert_eq!(cut.finish(&mut items), Err(StreamFault::Incomplete));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests over all dialects: fixtures with their snapshots, and what must hold for any bytes.
 
+mod accounting;
 mod fixtures;
 mod properties;
 
