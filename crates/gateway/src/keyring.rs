@@ -19,7 +19,7 @@ pub struct Caller {
     /// The key's name.
     pub key: KeyId,
     /// Calls a minute; none means no limit.
-    pub rate: Option<RateLimit>,
+    pub rate: Option<(u32, Arc<RateLimit>)>,
     /// Calls at the same time; none means no limit.
     pub concurrency: Option<Arc<ConcurrencyLimit>>,
     /// The models it may use, by alias or `provider/model`; none means all.
@@ -67,6 +67,21 @@ impl Caller {
         })
     }
 
+    /// Keeps what the key has running and used, so that a reload is no way round a limit.
+    fn go_on_from(&mut self, before: &Self) {
+        self.bytes = Arc::clone(&before.bytes);
+        if let (Some((rpm, rate)), Some((old_rpm, old))) = (&mut self.rate, &before.rate)
+            && rpm == old_rpm
+        {
+            *rate = Arc::clone(old);
+        }
+        if let (Some(now), Some(old)) = (&mut self.concurrency, &before.concurrency)
+            && now.limit() == old.limit()
+        {
+            *now = Arc::clone(old);
+        }
+    }
+
     /// A key without limits of its own.
     #[must_use]
     pub fn unlimited(key: KeyId, headers: HeaderRights) -> Self {
@@ -101,7 +116,7 @@ impl Keyring {
             .drain()
             .map(|(hash, mut caller)| {
                 if let Some(before) = old.get(&hash) {
-                    caller.bytes = Arc::clone(&before.bytes);
+                    caller.go_on_from(before);
                 }
                 (hash, Arc::new(caller))
             })
@@ -119,5 +134,50 @@ impl Keyring {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(rpm: u32, most: u32) -> HashMap<KeyHash, Caller> {
+        let mut caller = Caller::unlimited(KeyId::new("k"), HeaderRights::Ordinary);
+        caller.rate = Some((rpm, Arc::new(RateLimit::new(rpm))));
+        caller.concurrency = Some(Arc::new(ConcurrencyLimit::new(most)));
+        HashMap::from([(KeyHash::of("secret"), caller)])
+    }
+
+    fn slot_after(ring: &Keyring) -> bool {
+        let caller = ring.find(&KeyHash::of("secret")).unwrap();
+        caller.concurrency.as_ref().unwrap().take().is_some()
+    }
+
+    #[test]
+    fn a_reload_with_the_same_limits_forgets_no_running_call() {
+        let ring = Keyring::default();
+        ring.replace(keys(10, 1));
+        let caller = ring.find(&KeyHash::of("secret")).unwrap();
+        let _running = caller.concurrency.as_ref().unwrap().take().unwrap();
+        ring.replace(keys(10, 1));
+        assert!(!slot_after(&ring));
+        ring.replace(keys(10, 2));
+        assert!(slot_after(&ring), "a changed limit begins anew");
+    }
+
+    #[test]
+    fn a_key_that_is_gone_finds_nobody() {
+        let ring = Keyring::default();
+        ring.replace(keys(10, 1));
+        ring.replace(HashMap::new());
+        assert!(ring.find(&KeyHash::of("secret")).is_none() && ring.is_empty());
+    }
+
+    #[test]
+    fn headers_that_change_policy_are_a_right() {
+        assert!(HeaderRights::Ordinary.allow("x-goodgate-tags"));
+        assert!(!HeaderRights::Ordinary.allow("x-goodgate-hold"));
+        assert!(HeaderRights::Named(vec!["x-goodgate-hold".into()]).allow("x-goodgate-hold"));
+        assert!(HeaderRights::All.allow("x-goodgate-max-attempts"));
     }
 }

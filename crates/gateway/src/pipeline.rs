@@ -34,3 +34,16 @@ async fn serve(gate: &Gate, inbound: Inbound, journal: &mut Journal) -> Result<A
     let answer = attempt::first_success(gate, &plan, call, journal).await?; // try, diagnose, next
     Ok(Answered::from_upstream(place, answer)) // the body's bytes are gone by now
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_send<T: Send>(_: &T) {}
+
+    /// Compiled, never run: the worker model stays one file that can change.
+    #[expect(dead_code, reason = "it only has to compile")]
+    fn the_future_of_answer_is_send(gate: &Arc<Gate>, inbound: Inbound) {
+        is_send(&answer(gate, inbound));
+    }
+}

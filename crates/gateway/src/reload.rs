@@ -48,7 +48,7 @@ pub fn callers(snapshot: &Snapshot, stored: &[StoredKey]) -> HashMap<KeyHash, Ca
             HeaderRights::Named(key.allow_headers.clone())
         };
         let caller = Caller {
-            rate: key.rpm.map(RateLimit::new),
+            rate: key.rpm.map(|rpm| (rpm, Arc::new(RateLimit::new(rpm)))),
             concurrency: key
                 .concurrency
                 .map(|most| Arc::new(ConcurrencyLimit::new(most))),

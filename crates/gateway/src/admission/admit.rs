@@ -29,7 +29,7 @@ pub fn admit(gate: &Gate, caller: &Caller, head: &Head) -> Result<Place, Refusal
     if let Some(Err(exceeded)) = caller
         .rate
         .as_ref()
-        .map(|rate| rate.take(gate.shared.clock.now()))
+        .map(|(_, rate)| rate.take(gate.shared.clock.now()))
     {
         let limit = reached(
             caller,
