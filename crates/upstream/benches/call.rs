@@ -167,12 +167,16 @@ fn serve(answer: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let answer: Arc<[u8]> = Arc::from(answer);
-    std::thread::spawn(move || {
+    let threads = || std::thread::Builder::new().name("server".to_owned());
+    let accept = move || {
         for stream in listener.incoming() {
             let answer = Arc::clone(&answer);
-            std::thread::spawn(move || serve_one(stream.unwrap(), &answer));
+            threads()
+                .spawn(move || serve_one(stream.unwrap(), &answer))
+                .unwrap();
         }
-    });
+    };
+    threads().spawn(accept).unwrap();
     address
 }
 
