@@ -172,12 +172,16 @@ impl Client {
 
     /// Reads until the connection ends, falls silent, or has sent a megabyte.
     pub(crate) fn drain(&mut self) -> (Vec<u8>, End) {
+        self.drain_up_to(1024 * 1024)
+    }
+
+    /// Reads until the connection ends, falls silent, or has sent so much.
+    pub(crate) fn drain_up_to(&mut self, most: usize) -> (Vec<u8>, End) {
         loop {
-            if let Some(end) = self.read_some() {
+            let end = self.read_some();
+            let end = end.or_else(|| (self.raw.len() > most).then_some(End::Endless));
+            if let Some(end) = end {
                 return (std::mem::take(&mut self.raw), end);
-            }
-            if self.raw.len() > 1024 * 1024 {
-                return (std::mem::take(&mut self.raw), End::Endless);
             }
         }
     }

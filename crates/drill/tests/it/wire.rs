@@ -208,3 +208,51 @@ fn connections_end_where_and_how_the_fault_says() {
         assert_eq!((raw.len().min(1), ended), (bytes, end), "{name}");
     }
 }
+
+#[test]
+fn a_stream_says_the_same_however_it_is_cut() {
+    let anthropic = r#"{"model":"c","max_tokens":99,"stream":true,"messages":[{"role":"user","content":"h\u00e9llo \ud83d\ude00"}]}"#;
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"h\u00e9llo \ud83d\ude00"}]}]}"#;
+    let headers = [
+        ("x-api-key", "k"),
+        ("anthropic-version", "2023-06-01"),
+        ("x-goog-api-key", "k"),
+    ];
+    for (path, body) in [
+        ("/v1/messages", anthropic),
+        ("/v1beta/models/m:streamGenerateContent?alt=sse", gemini),
+        ("/v1beta/models/m:streamGenerateContent", gemini),
+    ] {
+        let ask = |split| {
+            let drill = start(Script {
+                split,
+                ..Script::default()
+            });
+            raw::send(&drill, "POST", path, &headers, body)
+        };
+        let (whole, bytes) = (ask(None), ask(Some(1)));
+        assert!(whole.whole && bytes.whole && whole.text().contains("\u{1f600}"));
+        assert_eq!(whole.body, bytes.body, "{path}");
+        assert_eq!(bytes.chunks.len(), bytes.body.len(), "{path}");
+    }
+}
+
+#[test]
+fn head_requests_tell_the_length_and_send_no_body() {
+    let drill = start(Script::default());
+    let mut client = raw::Client::connect(&drill);
+    client.send("HEAD", "/json", &[], "");
+    let head = client.answer("HEAD");
+    assert!(head.status == 200 && head.header("content-length").is_some_and(|n| n != "0"));
+    client.send("GET", "/json", &[], "");
+    assert_eq!(client.answer("GET").json()["method"], "GET");
+    assert_eq!(drill.connections(), 1);
+}
+
+#[test]
+fn a_script_can_be_changed_while_the_drill_runs() {
+    let drill = start(Script::fault("html-502").expect("a fault"));
+    assert_eq!(get(&drill, "/json").status, 502);
+    drill.play(Script::default());
+    assert_eq!(get(&drill, "/json").status, 200);
+}
