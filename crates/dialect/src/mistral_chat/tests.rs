@@ -13,7 +13,7 @@ fn sent(members: Value) -> Sent {
     send(TO, &members).unwrap()
 }
 
-/// Items 1, 3, 4 and 23: Mistral's own names, and none that it does not know.
+/// Items 1, 3, 4, 23 and 24: Mistral's own names, and none that it does not know.
 #[test]
 fn only_known_members_are_written() {
     let sent = sent(json!({
@@ -52,7 +52,7 @@ fn ids_are_mapped_alike_in_call_and_result() {
     );
 }
 
-/// Item 5 and the order of roles: instructions at the start alone, no user right after a tool.
+/// Items 5, 29 and the order of roles: instructions at the start alone, no user right after a tool.
 #[test]
 fn roles_stand_in_the_order_that_is_taken() {
     let call = json!({"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}});

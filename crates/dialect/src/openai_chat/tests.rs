@@ -510,3 +510,31 @@ fn a_malformed_event_is_told_with_its_number() {
         );
     }
 }
+
+/// Item 63: clients act on the words of an overflow; they are kept whole, whoever says them.
+#[test]
+fn the_words_of_an_overflow_are_kept() {
+    for (dialect, body, code, message) in [
+        (
+            CHAT,
+            r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#,
+            Some("context_length_exceeded"),
+            "This model's maximum context length is 128000 tokens.",
+        ),
+        (
+            Dialect::AnthropicMessages,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 200001 tokens > 200000 maximum"}}"#,
+            None,
+            "prompt is too long: 200001 tokens > 200000 maximum",
+        ),
+    ] {
+        let words = crate::read_error(dialect, body.as_bytes()).unwrap();
+        assert_eq!(words.kind.as_deref(), Some("invalid_request_error"));
+        assert_eq!(
+            (words.code.as_deref(), words.message.as_deref()),
+            (code, Some(message))
+        );
+    }
+    assert_eq!(crate::read_error(CHAT, b"{\"choices\":[]}"), None);
+    assert_eq!(crate::read_error(CHAT, b"<html>502</html>"), None);
+}
