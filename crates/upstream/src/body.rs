@@ -156,6 +156,7 @@ impl Body {
         idle: Duration,
         deadline: Deadline,
     ) -> Result<Bytes, BodyFault> {
+        let mut room = 0;
         if self.decoder.is_none() {
             let announced = self
                 .reader
@@ -166,6 +167,7 @@ impl Body {
                 return Err(self.fail(Fault::BodyTooLarge { limit }, None));
             }
             self.bulk = true;
+            room = usize::try_from(announced).unwrap_or(0);
         }
         let mut first = Bytes::new();
         let mut all = Vec::new();
@@ -181,6 +183,7 @@ impl Body {
                 continue;
             }
             if all.is_empty() {
+                all.reserve(room.min(LARGEST_ROOM));
                 all.extend_from_slice(&first);
             }
             all.extend_from_slice(&piece);

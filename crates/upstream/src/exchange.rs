@@ -228,7 +228,7 @@ impl Exchange<'_> {
             }
             // The peer reads no more; what it has to say may already be on its way (an early 413).
             Poll::Ready(Err(error)) => {
-                self.state.broken = Some(faults::socket_fault(&error));
+                self.state.broken = Some(self.unsent_fault(&error));
                 self.state.limit = None;
             }
         }
@@ -288,7 +288,11 @@ impl Exchange<'_> {
 
     fn read_fault(&self, error: &io::Error, evidence: &mut Evidence) -> Fault {
         if faults::tls_error(error).is_none() {
-            return faults::socket_fault(error);
+            return self.unsent_fault(error);
+        }
+        if self.connection.reused && evidence.bytes.received == 0 {
+            // The handshake is long done: this is how the peer gives up an idle connection.
+            return Fault::Reset;
         }
         if evidence.bytes.received > 0 {
             return Fault::Framing {
@@ -304,6 +308,15 @@ impl Exchange<'_> {
                 detail: error.to_string(),
             },
         }
+    }
+
+    /// While the request is not out, a system that gave up sending met a peer that stopped reading.
+    fn unsent_fault(&self, error: &io::Error) -> Fault {
+        let gave_up = error.raw_os_error() == Some(nix::libc::ETIMEDOUT);
+        if gave_up && self.state.written.is_none() {
+            return Fault::WriteTimeout;
+        }
+        faults::socket_fault(error)
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>, timer: &mut Timer<'_>) -> Poll<()> {

@@ -215,7 +215,9 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
                 limit: HEADERS as u64,
             })?;
     }
-    let body = claims.framing(version, status, asked)?;
+    let body = claims
+        .framing(version, status, asked)
+        .map_err(|what| framing(what, bad_line(buffer, names_a_coding)))?;
     let head = Head {
         status,
         version,
@@ -283,6 +285,11 @@ fn bad_name(line: &[u8]) -> bool {
 fn bad_value(line: &[u8]) -> bool {
     line.iter()
         .any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f)
+}
+
+fn names_a_coding(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    name.eq_ignore_ascii_case(b"transfer-encoding")
 }
 
 fn lone_return(line: &[u8]) -> bool {
@@ -364,13 +371,13 @@ impl Claims {
         version: Version,
         status: StatusCode,
         asked: Asked,
-    ) -> Result<Framing, Fault> {
+    ) -> Result<Framing, &'static str> {
         if self.codings != Codings::Absent {
             if self.length.is_some() {
-                return Err(framing("both Content-Length and Transfer-Encoding", b""));
+                return Err("both Content-Length and Transfer-Encoding");
             }
             if version == Version::HTTP_10 {
-                return Err(framing("Transfer-Encoding in an HTTP/1.0 answer", b""));
+                return Err("Transfer-Encoding in an HTTP/1.0 answer");
             }
         }
         let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;

@@ -158,7 +158,7 @@ async fn silence_is_limited_and_goes_on_counting_when_a_read_is_dropped() {
             Err(_) => dropped += 1,
         }
     };
-    assert!(dropped >= 2, "{dropped}");
+    assert!(dropped >= 1, "{dropped}");
     assert_eq!(broken.fault, Fault::IdleTimeout);
     assert_eq!(broken.limit.unwrap().name, "idle");
 }

@@ -177,7 +177,7 @@ async fn what_is_no_head_is_told_by_its_first_bytes() {
     check("HTTP/2", |s| say(s, HTTP2), not_http(HTTP2), "not_http").await;
     let both = Fault::Framing {
         what: "both Content-Length and Transfer-Encoding",
-        offending: Vec::new(),
+        offending: b"Transfer-Encoding: chunked".to_vec(),
     };
     check("both framings", |s| say(s, TWICE), both, "protocol_error").await;
 }
@@ -377,4 +377,15 @@ async fn what_would_break_the_framing_is_never_sent() {
     )
     .await;
     assert!(matches!(evidence.fault, Some(Fault::Internal { .. })));
+}
+
+#[tokio::test]
+async fn a_call_is_a_small_future_that_may_move_between_threads() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let (client, to, timers) = (client(), Destination::plain("127.0.0.1", 1), timers());
+    let call = is_send(client.send(&to, get(), &timers));
+    let size = size_of_val(&call);
+    assert!(size < 1600, "{size} bytes are moved around for every call");
 }
