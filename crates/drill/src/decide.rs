@@ -9,7 +9,7 @@ use crate::http::{Head, Request};
 use crate::json::object;
 use crate::models::{self, Exchange, Keys, Style};
 use crate::plain;
-use crate::script::{Facts, Playing};
+use crate::script::{Facts, Playing, Rule};
 use crate::wire::Plan;
 use crate::wire::frame::{self, Manner};
 
@@ -68,35 +68,15 @@ pub(crate) fn decide(
     let rule = playing.choose(&facts, false);
     let (split, pace) = playing.pieces(rule);
 
-    let behaviour = match (rule, forced) {
-        (Some(rule), _) if !rule.fault.is_empty() => Behaviour {
-            faults: rule.fault.iter().map(|f| f.fault.clone()).collect(),
-            name: Some(
-                rule.fault
-                    .iter()
-                    .map(|f| f.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join("+"),
-            ),
-            pace: None,
-        },
-        (Some(rule), _) if rule.reply.is_some() => Behaviour::default(),
-        (_, Some((name, _))) => demo::named(name),
-        _ => match plain::flaky(path, attempt) {
-            Some(faults) => {
-                let name = (!faults.is_empty()).then(|| "html-502".to_owned());
-                Behaviour {
-                    faults,
-                    name,
-                    pace: None,
-                }
-            }
-            None => model
+    let behaviour = scripted(rule)
+        .or_else(|| forced.map(|(name, _)| demo::named(name)))
+        .or_else(|| flaky(path, attempt))
+        .or_else(|| {
+            model
                 .as_deref()
                 .map(|model| demo::behaviour(model, style, attempt))
-                .unwrap_or_default(),
-        },
-    };
+        })
+        .unwrap_or_default();
     let exchange = Exchange {
         head,
         body: &request.body,
@@ -131,9 +111,33 @@ pub(crate) fn decide(
     Decision {
         plan: frame::plan(&answer, &faults, manner),
         status: status(&answer, &faults),
-        fault: behaviour.name,
+        fault: behaviour
+            .name
+            .filter(|_| !faults.is_empty() || behaviour.pace.is_some()),
         model,
     }
+}
+
+/// What a rule says; a reply without a fault says that nothing goes wrong.
+fn scripted(rule: Option<&Rule>) -> Option<Behaviour> {
+    let rule = rule.filter(|rule| !rule.fault.is_empty() || rule.reply.is_some())?;
+    let names: Vec<&str> = rule.fault.iter().map(|fault| fault.name.as_str()).collect();
+    Some(Behaviour {
+        faults: rule.fault.iter().map(|fault| fault.fault.clone()).collect(),
+        name: (!names.is_empty()).then(|| names.join("+")),
+        pace: None,
+    })
+}
+
+/// What a path `/flaky/N/...` says.
+fn flaky(path: &str, attempt: u32) -> Option<Behaviour> {
+    let faults = plain::flaky(path, attempt)?;
+    let name = (!faults.is_empty()).then(|| "html-502".to_owned());
+    Some(Behaviour {
+        faults,
+        name,
+        pace: None,
+    })
 }
 
 /// A fault of streams leaves whole answers alone, and one of whole bodies leaves streams alone.
@@ -159,7 +163,7 @@ fn status(answer: &Answer, faults: &[Fault]) -> Option<u16> {
     }
 }
 
-/// Who asks for a fault that does not exist is told so.
+/// Who asks for a fault that does not exist, or not in this way, is told so.
 fn unknown_fault(
     forced: Option<(&str, &str)>,
     model: Option<&str>,
@@ -172,11 +176,17 @@ fn unknown_fault(
         .map(|(name, _)| name)
         .or(by_model)
         .filter(|_| !scripted)?;
-    if catalogue::find(name).is_some() {
-        return None;
-    }
-    let near = catalogue::near(name).join(", ");
-    let message = format!("The drill has no fault named `{name}`. Near names: {near}.");
+    let message = match catalogue::find(name) {
+        Some(entry) if entry.fault.is_early() && forced.is_none() => format!(
+            "The fault `{name}` strikes before the body is read, so a model in the body cannot ask for it. Use \
+             the path /fault/{name}/... or a rule of a script."
+        ),
+        Some(_) => return None,
+        None => {
+            let near = catalogue::near(name).join(", ");
+            format!("The drill has no fault named `{name}`. Near names: {near}.")
+        }
+    };
     let error = object! { "message" => message, "type" => "invalid_request_error" };
     Some(Answer::json(404, &object! { "error" => error }))
 }

@@ -279,6 +279,12 @@ fn a_fault_by_the_models_name_works_behind_any_prefix_and_a_wrong_one_is_explain
         "{}",
         wrong.text()
     );
+    let early = ask("fault:early-413");
+    assert!(
+        early.text().contains("before the body is read"),
+        "{}",
+        early.text()
+    );
 }
 
 #[test]
