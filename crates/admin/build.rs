@@ -1,7 +1,5 @@
 //! Has the web UI's files embedded anew when they were built anew: the derive that embeds them does not notice by itself.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to Cargo")]
-
 use std::path::Path;
 
 fn main() {
