@@ -18,7 +18,7 @@
 //! ```
 //!
 //! The first rule whose `when` fits a request decides; `nth` counts the requests that fit the rest of its `when`.
-//! A fault is a name of the [catalogue](crate::faults::catalogue), an object with `kind`, or a list of these.
+//! A fault is a name of the [catalogue], an object with `kind`, or a list of these.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
