@@ -258,13 +258,13 @@ impl Screen {
         push(
             out,
             format_args!(
-                "    curl -i {base}/v1/chat/completions -H \"authorization: Bearer $OPENAI_API_KEY\" -H \"content-type: application/json\" \\\n      -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"What is the capital of France?\"}}]}}'\n"
+                "    curl -i {base}/v1/chat/completions -H \"authorization: Bearer $OPENAI_API_KEY\" -H \"content-type: application/json\" \\\n      -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"What is the capital of France? Answer in one sentence.\"}}]}}'\n"
             ),
         );
         push(
             out,
             format_args!(
-                "  or, with the OpenAI SDK (pip install openai):\n    python3 -c 'from openai import OpenAI; print(OpenAI().chat.completions.create(model=\"{model}\", messages=[{{\"role\":\"user\",\"content\":\"What is the capital of France?\"}}]).choices[0].message.content)'\n"
+                "  or, with the OpenAI SDK (pip install openai):\n    python3 -c 'from openai import OpenAI; print(OpenAI().chat.completions.create(model=\"{model}\", messages=[{{\"role\":\"user\",\"content\":\"What is the capital of France? Answer in one sentence.\"}}]).choices[0].message.content)'\n"
             ),
         );
         push(
