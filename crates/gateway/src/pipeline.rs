@@ -44,6 +44,7 @@ mod tests {
     /// Compiled, never run: the worker model stays one file that can change.
     #[expect(dead_code, reason = "it only has to compile")]
     fn the_future_of_answer_is_send(gate: &Arc<Gate>, inbound: Inbound) {
-        is_send(&answer(gate, inbound));
+        let answering = answer(gate, inbound);
+        is_send(&answering);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Provider, RouteUpstream, Snapshot};
+use dialect::Dialect;
+use provider::Operation;
 use types::ProviderId;
 
 /// One policy, held by a call from start to end.
@@ -26,6 +28,8 @@ pub struct ReadyProvider {
     pub destination: upstream::Destination,
     /// One for each credential, in the order of the configuration: the header lines that never change.
     pub header_blocks: Vec<Vec<u8>>,
+    /// Where chat calls go, where the model's name is no part of it.
+    pub chat_path: Option<String>,
     /// `provider/credential`, in the same order: what its cooldown is kept by.
     pub credential_names: Vec<String>,
 }
@@ -95,6 +99,16 @@ impl Policy {
         self.upstreams.get(&upstream_key(route, label))
     }
 
+    /// `goodgate.yaml:14`: a line of the configuration, where there is a file.
+    #[must_use]
+    pub fn place(&self, line: Option<usize>) -> Option<String> {
+        let config::Origin::File(path) = &self.snapshot.origin else {
+            return None;
+        };
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        line.map(|line| format!("{name}:{line}"))
+    }
+
     /// The address of the web UI for links in errors: on loopback and where a public one is configured.
     #[must_use]
     pub fn explain_base(&self) -> Option<&str> {
@@ -152,8 +166,13 @@ impl ReadyProvider {
             .iter()
             .map(|credential| format!("{}/{}", provider.id, credential.id));
         let credential_names = names.collect();
+        let chat = Operation::Chat { stream: false };
+        let names_model = provider.kind.dialect == Dialect::Gemini;
+        let chat_path =
+            (!names_model).then(|| provider::request::path(provider.kind, endpoint, "", chat));
         Ok(Self {
             provider: Arc::clone(provider),
+            chat_path,
             destination,
             header_blocks,
             credential_names,

@@ -87,6 +87,6 @@ fn limited(message: String, limit: LimitReached) -> Refusal {
 }
 
 fn with_retries(mut refusal: Refusal, head: &Head) -> Refusal {
-    refusal.client_retries = head.client_retries;
+    refusal.client_retries = head.client_retries();
     refusal
 }

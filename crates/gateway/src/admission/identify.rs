@@ -182,25 +182,15 @@ fn authorization(text: &str) -> Option<String> {
     Some(ours.unwrap_or(user).to_owned())
 }
 
-/// `?key=sk-gg-…`, as Gemini's clients send it; it is taken out of the query, so that it reaches no log.
-fn from_query(head: &mut Head) -> Option<Presented> {
-    let query = head.query.as_deref()?;
-    let mut secret = None;
-    let rest: Vec<&str> = query
-        .split('&')
-        .filter(|pair| match pair.strip_prefix("key=") {
-            Some(value) if value.starts_with(keys::PREFIX) => {
-                secret = Some(value.to_owned());
-                false
-            }
-            _ => true,
-        })
-        .collect();
-    let secret = secret?;
-    let rest = rest.join("&");
-    head.query = (!rest.is_empty()).then_some(rest);
+/// `?key=sk-gg-…`, as Gemini's clients send it; the journal keeps no query, and no upstream gets it.
+fn from_query(head: &Head) -> Option<Presented> {
+    let mut pairs = head.uri.query()?.split('&');
+    let secret = pairs.find_map(|pair| {
+        pair.strip_prefix("key=")
+            .filter(|key| key.starts_with(keys::PREFIX))
+    })?;
     Some(Presented {
-        secret,
+        secret: secret.to_owned(),
         place: "the query",
     })
 }

@@ -7,6 +7,7 @@ use diagnosis::{Code, Group, Origin, Verdict};
 use http::StatusCode;
 
 use super::course::Step;
+use crate::gate::Gate;
 use crate::intake::Call;
 use crate::journal::{Attempt, Journal, StopReason};
 use crate::refusal::{Refusal, Verbatim};
@@ -14,6 +15,7 @@ use crate::routing::Plan;
 
 /// Everything that could be tried failed.
 pub(super) fn exhausted(
+    gate: &Gate,
     plan: &Plan,
     call: &Call,
     stop: Step,
@@ -49,13 +51,14 @@ pub(super) fn exhausted(
     refusal.retry_after = retry_after;
     refusal.stop_reason = Some(reason);
     refusal.client_retries = call.terms().client_retries;
+    let place = gate.policy().place(plan.line);
     refusal.fix = advice::fixes(
         code,
         &Situation {
             alias: &plan.asked,
             retry_after,
             targets: plan.legs.len(),
-            place: plan.declared_at.as_deref(),
+            place: place.as_deref(),
         },
     );
     refusal.reason_phrase = Some(advice::reason_phrase(&summaries, id.as_str()));
@@ -139,6 +142,5 @@ pub(super) fn nothing_open(plan: &Plan, call: &Call, until: Instant, now: Instan
     );
     let mut refusal = Refusal::new(Code::NoTargetAvailable, message).after(after);
     refusal.client_retries = call.terms().client_retries;
-    refusal.declared_at.clone_from(&plan.declared_at);
     refusal
 }

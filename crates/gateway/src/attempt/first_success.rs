@@ -44,7 +44,7 @@ pub async fn first_success(
             next: _,
         } = step
         else {
-            return Err(conclude::exhausted(plan, &call, step, journal, None));
+            return Err(conclude::exhausted(gate, plan, &call, step, journal, None));
         };
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
@@ -55,7 +55,7 @@ pub async fn first_success(
             continue;
         }
         let Some(leg) = plan.legs.get(index) else {
-            return Err(conclude::exhausted(plan, &call, step, journal, None));
+            return Err(conclude::exhausted(gate, plan, &call, step, journal, None));
         };
         let started = now();
         course.started(index, started);
@@ -92,7 +92,9 @@ pub async fn first_success(
                 step = course.after(index, credential, &failure, made.ended);
                 let verbatim = failed(*failure, &made, step, journal);
                 if let Step::Stop { .. } = step {
-                    return Err(conclude::exhausted(plan, &call, step, journal, verbatim));
+                    return Err(conclude::exhausted(
+                        gate, plan, &call, step, journal, verbatim,
+                    ));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! One try at one target: send, read as much as it takes to know that it is an answer, or say what went wrong.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,16 +90,22 @@ impl Try<'_> {
     ) -> Result<Tried, Refusal> {
         let prepared = translate_or_pass::prepare(call, self.leg)?;
         let kind = target.provider.kind;
-        let operation = provider::Operation::Chat {
-            stream: call.stream,
+        let path = match &ready.chat_path {
+            Some(path) => Cow::Borrowed(path.as_str()),
+            None => {
+                let operation = provider::Operation::Chat {
+                    stream: call.stream,
+                };
+                let endpoint = &target.provider.endpoint;
+                Cow::Owned(provider::request::path(
+                    kind,
+                    endpoint,
+                    target.model.as_str(),
+                    operation,
+                ))
+            }
         };
-        let path = provider::request::path(
-            kind,
-            &target.provider.endpoint,
-            target.model.as_str(),
-            operation,
-        );
-        let (number, id) = (self.n.to_string(), self.id.write());
+        let (number, id) = (digits(self.n), self.id.write());
         let mut headers = self.own_headers(&number, id.as_bytes());
         headers.extend(
             prepared
@@ -141,7 +148,7 @@ impl Try<'_> {
     }
 
     async fn plain(&self, call: &HttpCall, ready: &ReadyUpstream, path: &str) -> Tried {
-        let (number, id) = (self.n.to_string(), self.id.write());
+        let (number, id) = (digits(self.n), self.id.write());
         let mut headers = self.own_headers(&number, id.as_bytes());
         headers.extend(
             call.headers
@@ -262,4 +269,11 @@ impl Try<'_> {
         let usual = Duration::from_secs(if stream { 60 } else { 30 });
         self.plan.resilience.timeout.idle.unwrap_or(usual)
     }
+}
+
+/// A number as text; attempts are few.
+fn digits(n: u32) -> Cow<'static, str> {
+    const FEW: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let known = usize::try_from(n).ok().and_then(|n| FEW.get(n));
+    known.map_or_else(|| Cow::Owned(n.to_string()), |text| Cow::Borrowed(*text))
 }

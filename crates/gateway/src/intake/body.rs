@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use config::keys::PREFIX;
 use diagnosis::Code;
-use http::HeaderMap;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
+use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use types::Deadline;
@@ -41,42 +42,40 @@ pub async fn body(
     let Head {
         lane,
         method,
-        path,
-        query,
+        uri,
         headers,
         body,
         peer: _,
-        patience,
-        client_retries,
+        said,
         hold,
     } = head;
     let mut held = budget.open(&caller.bytes);
     let raw = read(body, policy.snapshot.server.max_body, &mut held).await?;
     let terms = Terms {
         held,
-        patience,
-        client_deadline: patience
+        patience: said.patience,
+        client_deadline: said
+            .patience
             .whole
             .map(|whole| Deadline::after(journal.started(), whole)),
-        client_retries,
-        idempotency_key: headers.get("idempotency-key").cloned(),
-        trace: headers.get("traceparent").cloned(),
-        wishes: wishes(caller, &headers)?,
+        client_retries: said.client_retries,
+        wishes: wishes(caller, &said.wishes)?,
+        idempotency_key: said.idempotency_key,
+        trace: said.trace,
         hold,
     };
     match lane {
         HeadLane::Http(route) => {
-            let model: Arc<str> = Arc::clone(&route.name);
             journal.add(Event::Wanted {
-                model,
+                model: Arc::clone(&route.name),
                 stream: false,
             });
             let headers = forwarded(headers);
+            let path_and_query = without_key(&uri);
             Ok(Call::Http(HttpCall {
                 route,
                 method,
-                path,
-                query,
+                path_and_query,
                 headers,
                 raw,
                 terms,
@@ -94,6 +93,27 @@ pub async fn body(
             Code::GatewayInternalError,
             "A listing has no body to read.",
         )),
+    }
+}
+
+/// Path and query without a key of ours, which never goes upstream.
+fn without_key(uri: &Uri) -> String {
+    let path = uri.path();
+    let ours = |pair: &&str| {
+        !pair
+            .strip_prefix("key=")
+            .is_some_and(|key| key.starts_with(PREFIX))
+    };
+    let query: Vec<&str> = uri
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(ours)
+        .collect();
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", query.join("&"))
     }
 }
 
@@ -202,13 +222,10 @@ fn too_large(limit: u64) -> Refusal {
 }
 
 /// The `x-goodgate-*` wishes; one that the key may not use is refused by name, never ignored.
-fn wishes(caller: &Caller, headers: &HeaderMap) -> Result<Wishes, Refusal> {
+fn wishes(caller: &Caller, said: &[(HeaderName, HeaderValue)]) -> Result<Wishes, Refusal> {
     let mut wishes = Wishes::default();
-    for (name, value) in headers {
+    for (name, value) in said {
         let name = name.as_str();
-        if !name.starts_with("x-goodgate-") {
-            continue;
-        }
         if !caller.headers.allow(name) {
             let message = format!("The key '{}' may not use the header {name}.", caller.key);
             return Err(

@@ -4,6 +4,8 @@ mod body;
 
 mod head;
 
+mod said;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +14,14 @@ use bytes::Bytes;
 use config::Route;
 use dialect::Dialect;
 use dialect::splice::Scan;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use hyper::body::Incoming;
 use types::Deadline;
 
 use crate::bytes::HeldBytes;
-use crate::journal::ClientFacts;
 use crate::relay::hold::HoldNotice;
+
+use said::Said;
 
 pub use body::body;
 pub use head::{head, wants_openai_errors};
@@ -41,20 +44,16 @@ pub struct Head {
     pub lane: HeadLane,
     /// The method.
     pub method: Method,
-    /// The path as sent.
-    pub path: String,
-    /// The query as sent, without its `?`.
-    pub query: Option<String>,
+    /// Path and query as sent.
+    pub uri: Uri,
     /// All headers.
     pub headers: HeaderMap,
     /// The body, unread.
     pub body: Incoming,
     /// Where it came from.
     pub peer: SocketAddr,
-    /// The time that the client is willing to wait.
-    pub patience: Patience,
-    /// What the client says of itself.
-    pub client_retries: u32,
+    /// What the headers say.
+    said: Said,
     /// See [`Inbound::hold`].
     pub hold: HoldNotice,
 }
@@ -114,10 +113,8 @@ pub struct HttpCall {
     pub route: Arc<Route>,
     /// The method.
     pub method: Method,
-    /// The path as sent.
-    pub path: String,
-    /// The query as sent.
-    pub query: Option<String>,
+    /// Path and query as sent, without a key of ours.
+    pub path_and_query: String,
     /// The headers that go on: no hop-by-hop ones, no key of ours.
     pub headers: HeaderMap,
     /// The body.
@@ -158,6 +155,14 @@ pub struct Wishes {
     pub trail: bool,
 }
 
+impl Head {
+    /// Which of the client's own attempts this is.
+    #[must_use]
+    pub fn client_retries(&self) -> u32 {
+        self.said.client_retries
+    }
+}
+
 impl Call {
     /// What holds whatever the lane.
     #[must_use]
@@ -166,18 +171,5 @@ impl Call {
             Self::Model(call) => &call.terms,
             Self::Http(call) => &call.terms,
         }
-    }
-}
-
-/// Reads what a client says of itself.
-fn client_facts(headers: &HeaderMap) -> ClientFacts {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let owned = |value: &str| value.chars().take(128).collect::<String>();
-    ClientFacts {
-        request_id: text("x-request-id")
-            .or_else(|| text("x-client-request-id"))
-            .map(owned),
-        agent: text("user-agent").map(owned),
-        retry_count: text("x-stainless-retry-count").and_then(|count| count.parse().ok()),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use serde::{Serialize, Serializer};
-use types::{CallId, NanoUsd, TokenUsage};
+use types::{CallId, NanoUsd};
 
 use super::{Attempt, Closed, Outcome, Summary};
 
@@ -186,24 +186,44 @@ struct Line<'a> {
     level: &'static str,
     request_id: CallId,
     outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<&'static str>,
     method: &'a str,
     path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     served_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     first_content_ms: Option<u64>,
-    tokens: TokenUsage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cost_nano_usd: Option<NanoUsd>,
+    /// Told where there is more to tell than that the first one answered.
+    #[serde(skip_serializing_if = "Attempts::are_plain")]
     attempts: Attempts<'a>,
 }
 
 /// The attempts of a line, written without being gathered first.
 struct Attempts<'a>(&'a [&'a Attempt]);
+
+impl Attempts<'_> {
+    fn are_plain(&self) -> bool {
+        matches!(self.0, [] | [Attempt { verdict: None, .. }])
+    }
+}
 
 impl Serialize for Attempts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -228,7 +248,9 @@ struct AttemptLine<'a> {
     n: u32,
     target: &'a str,
     ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     next: &'static str,
 }
@@ -259,7 +281,8 @@ fn json(
         key: summary.key.map(types::KeyId::as_str),
         ms: millis(closed.took),
         first_content_ms: summary.first_content.map(millis),
-        tokens: summary.usage,
+        input_tokens: summary.usage.input,
+        output_tokens: summary.usage.output,
         cost_nano_usd: summary.cost,
         attempts: Attempts(&summary.attempts),
     };

@@ -2,7 +2,6 @@
 //!
 //! Each worker has a table of its own, so that its lock is uncontended on a call's way.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,13 +51,20 @@ pub struct Running {
 /// The running calls of one worker.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
-    calls: Arc<Mutex<HashMap<CallId, Running>>>,
+    slots: Arc<Mutex<Slots>>,
+}
+
+/// Places that are used again, so that a call is found by its place and nothing is hashed on a call's way.
+#[derive(Debug, Default)]
+struct Slots {
+    calls: Vec<Option<(CallId, Running)>>,
+    free: Vec<usize>,
 }
 
 /// One running call; it leaves the table when dropped.
 #[derive(Debug)]
 pub struct Entry {
-    id: CallId,
+    slot: usize,
     table: InFlight,
 }
 
@@ -74,9 +80,15 @@ impl InFlight {
             attempt: 0,
             phase: CallPhase::Reading,
         };
-        self.calls.lock().insert(id, running);
+        let mut slots = self.slots.lock();
+        let slot = slots.free.pop().unwrap_or(slots.calls.len());
+        match slots.calls.get_mut(slot) {
+            Some(place) => *place = Some((id, running)),
+            None => slots.calls.push(Some((id, running))),
+        }
+        drop(slots);
         Entry {
-            id,
+            slot,
             table: self.clone(),
         }
     }
@@ -84,17 +96,14 @@ impl InFlight {
     /// A copy of the table, for a page.
     #[must_use]
     pub fn list(&self) -> Vec<(CallId, Running)> {
-        self.calls
-            .lock()
-            .iter()
-            .map(|(id, running)| (*id, running.clone()))
-            .collect()
+        self.slots.lock().calls.iter().flatten().cloned().collect()
     }
 
     /// How many calls run.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.calls.lock().len()
+        let slots = self.slots.lock();
+        slots.calls.len() - slots.free.len()
     }
 
     /// Whether none runs.
@@ -106,7 +115,7 @@ impl InFlight {
 
 impl Entry {
     fn change(&self, change: impl FnOnce(&mut Running)) {
-        if let Some(running) = self.table.calls.lock().get_mut(&self.id) {
+        if let Some(Some((_, running))) = self.table.slots.lock().calls.get_mut(self.slot) {
             change(running);
         }
     }
@@ -138,6 +147,41 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.table.calls.lock().remove(&self.id);
+        let mut slots = self.table.slots.lock();
+        if let Some(place) = slots.calls.get_mut(self.slot) {
+            *place = None;
+            slots.free.push(self.slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{Clock, ManualClock};
+
+    #[test]
+    fn places_are_used_again_and_only_running_calls_are_listed() {
+        let table = InFlight::default();
+        let now = ManualClock::default().now();
+        let first = table.enter(CallId::generate(1), now);
+        let second = table.enter(CallId::generate(2), now);
+        drop(first);
+        let third = table.enter(CallId::generate(3), now);
+        third.attempting(2, &Arc::from("p/m"));
+        let mut times: Vec<_> = table
+            .list()
+            .iter()
+            .map(|(id, _)| id.unix_millis())
+            .collect();
+        times.sort_unstable();
+        assert_eq!(times, [2, 3]);
+        assert_eq!(
+            table.slots.lock().calls.len(),
+            2,
+            "the place of the first call serves the third"
+        );
+        drop((second, third));
+        assert!(table.is_empty());
     }
 }

@@ -118,13 +118,13 @@ pub struct Attempt {
     pub next: Next,
 }
 
-/// What a client says of itself.
+/// What a client says of itself, as sent.
 #[derive(Clone, Debug, Default)]
 pub struct ClientFacts {
     /// Its own id for the call: `x-request-id` or `x-client-request-id`.
-    pub request_id: Option<String>,
+    pub request_id: Option<http::HeaderValue>,
     /// `user-agent`.
-    pub agent: Option<String>,
+    pub agent: Option<http::HeaderValue>,
     /// Which of its own attempts this is, from `x-stainless-retry-count`.
     pub retry_count: Option<u32>,
 }
@@ -155,10 +155,10 @@ pub enum Event {
         lane: Lane,
         /// The method.
         method: http::Method,
-        /// The path without its query.
-        path: String,
+        /// Where to; its query may hold a key and is kept nowhere.
+        uri: http::Uri,
         /// What the client says of itself.
-        client: Box<ClientFacts>,
+        client: ClientFacts,
     },
     /// Who calls.
     Identified(KeyId),

@@ -62,8 +62,8 @@ pub fn call_row(closed: &Closed, summary: &Summary<'_>) -> CallRow {
         usage: summary.usage,
         cost: summary.cost,
         certainty: certainty(summary),
-        client_request_id: client.and_then(|client| client.request_id.clone()),
-        client_agent: client.and_then(|client| client.agent.clone()),
+        client_request_id: client.and_then(|client| shown(client.request_id.as_ref())),
+        client_agent: client.and_then(|client| shown(client.agent.as_ref())),
         client_retry_count: client.and_then(|client| client.retry_count),
         demo: summary.demo,
         details: details(summary),
@@ -77,6 +77,12 @@ pub fn call_row(closed: &Closed, summary: &Summary<'_>) -> CallRow {
             .collect(),
         ..CallRow::new(closed.id, closed.id.unix_millis(), closed.outcome)
     }
+}
+
+/// What a client said, as far as it is text: at most 128 characters of it.
+fn shown(value: Option<&http::HeaderValue>) -> Option<String> {
+    let text = value?.to_str().ok()?;
+    Some(text.get(..128).unwrap_or(text).to_owned())
 }
 
 fn group(code: Code) -> Cow<'static, str> {

@@ -72,12 +72,12 @@ impl<'a> Summary<'a> {
             Event::Asked {
                 lane,
                 method,
-                path,
+                uri,
                 client,
             } => {
                 self.lane = Some(*lane);
                 self.method = method.as_str();
-                self.path = path;
+                self.path = uri.path();
                 self.client = Some(client);
             }
             Event::Identified(key) => self.key = Some(key),

@@ -82,8 +82,6 @@ pub struct Reason {
     pub limit: Option<LimitReached>,
     /// What to do; the code's own where empty.
     pub fix: Vec<String>,
-    /// Which line of the configuration the target list stands in.
-    pub declared_at: Option<String>,
     /// The reason phrase of HTTP/1.1.
     pub reason_phrase: Option<String>,
     /// The client's own retry count was above zero, or it was told to wait long: no `x-should-retry: true`.
@@ -120,7 +118,6 @@ impl Refusal {
             verbatim: None,
             limit: None,
             fix: Vec::new(),
-            declared_at: None,
             reason_phrase: None,
             client_retries: 0,
         }))

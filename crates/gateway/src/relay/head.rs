@@ -9,34 +9,34 @@ use http::{HeaderMap, HeaderValue};
 use crate::journal::access_log::millis;
 use crate::journal::{Attempt, Journal, Outcome};
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const OUTCOME: HeaderName = HeaderName::from_static("x-goodgate-outcome");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-goodgate-attempts");
+const SERVED_BY: HeaderName = HeaderName::from_static("x-goodgate-served-by");
+
 /// At most this many attempts are told in a header.
 const MOST_TOLD: usize = 10;
 
 /// `x-request-id` and `request-id`.
 pub fn ids(headers: &mut HeaderMap, journal: &Journal) {
     if let Ok(id) = HeaderValue::from_bytes(journal.id.write().as_bytes()) {
-        headers.insert(HeaderName::from_static("x-request-id"), id.clone());
-        headers.insert(HeaderName::from_static("request-id"), id);
+        headers.insert(X_REQUEST_ID, id.clone());
+        headers.insert(REQUEST_ID, id);
     }
 }
 
 /// `x-goodgate-outcome` and `x-goodgate-attempts`.
 pub fn outcome(headers: &mut HeaderMap, outcome: Outcome, attempts: usize) {
-    headers.insert(
-        HeaderName::from_static("x-goodgate-outcome"),
-        HeaderValue::from_static(outcome.as_str()),
-    );
-    headers.insert(
-        HeaderName::from_static("x-goodgate-attempts"),
-        HeaderValue::from(attempts),
-    );
+    headers.insert(OUTCOME, HeaderValue::from_static(outcome.as_str()));
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 /// `x-goodgate-served-by`.
 pub fn served_by(headers: &mut HeaderMap, journal: &Journal) {
     let served = journal.attempts().next_back();
     if let Some(value) = served.and_then(|attempt| HeaderValue::from_str(&attempt.target).ok()) {
-        headers.insert(HeaderName::from_static("x-goodgate-served-by"), value);
+        headers.insert(SERVED_BY, value);
     }
 }
 

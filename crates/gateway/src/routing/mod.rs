@@ -26,8 +26,8 @@ pub struct Plan {
     pub deadline: Deadline,
     /// Whether the caller's own limit made the deadline.
     pub deadline_is_callers: bool,
-    /// Where the alias is written, for the fix.
-    pub declared_at: Option<String>,
+    /// The line on which the name is written, for the fix.
+    pub line: Option<usize>,
 }
 
 /// One target of a plan.
@@ -167,23 +167,19 @@ fn model_plan(
             resilience,
             total,
             client_deadline: call.terms.client_deadline,
-            declared_at: declared_at(policy, resolved.line),
+            line: resolved.line,
         },
     ))
 }
 
 fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan, Refusal> {
     let route: &Route = &call.route;
-    let asked = match &call.query {
-        Some(query) => format!("{}?{query}", call.path),
-        None => call.path.clone(),
-    };
     let legs: Vec<_> = route
         .upstreams
         .iter()
         .filter_map(|upstream| {
             let ready = policy.upstream(&route.name, &upstream.label)?;
-            let path = route.upstream_path(upstream, &asked);
+            let path = route.upstream_path(upstream, &call.path_and_query);
             Some(Leg::Http {
                 label: Arc::clone(&upstream.label),
                 ready: Arc::clone(ready),
@@ -209,7 +205,7 @@ fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan
             resilience,
             total,
             client_deadline: call.terms.client_deadline,
-            declared_at: declared_at(policy, route.line),
+            line: route.line,
         },
     ))
 }
@@ -220,7 +216,7 @@ struct PlanParts {
     resilience: Resilience,
     total: Duration,
     client_deadline: Option<Deadline>,
-    declared_at: Option<String>,
+    line: Option<usize>,
 }
 
 fn finish(
@@ -243,15 +239,6 @@ fn finish(
         resilience,
         deadline,
         deadline_is_callers: deadline != ours,
-        declared_at: parts.declared_at,
+        line: parts.line,
     }
-}
-
-/// `goodgate.yaml:14`, where the name is written in a file.
-fn declared_at(policy: &Policy, line: Option<usize>) -> Option<String> {
-    let config::Origin::File(path) = &policy.snapshot.origin else {
-        return None;
-    };
-    let name = path.file_name()?.to_string_lossy().into_owned();
-    line.map(|line| format!("{name}:{line}"))
 }
