@@ -1,7 +1,7 @@
 //! A configuration snapshot made ready for calls: destinations and header blocks are prepared once, not for each call.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use config::{Provider, RouteUpstream, Snapshot};
@@ -135,6 +135,10 @@ fn explain_base(snapshot: &Snapshot) -> Option<String> {
 /// Source: failures, section on deadlines: 4 s.
 const GENERIC_IDLE_LIMIT: Duration = Duration::from_secs(4);
 
+/// This gateway's name in `Via`: a request that already carries it has come round in a circle.
+pub static VIA: LazyLock<String> =
+    LazyLock::new(|| format!("1.1 goodgate-{:016x}", fastrand::u64(..)));
+
 const USER_AGENT: &str = concat!("goodgate/", env!("CARGO_PKG_VERSION"));
 
 impl ReadyProvider {
@@ -238,6 +242,7 @@ impl HeaderBlock {
             bytes: Vec::with_capacity(256),
         };
         block.line("host", authority.as_bytes());
+        block.line("via", VIA.as_bytes());
         block
     }
 

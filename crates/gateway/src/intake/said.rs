@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use diagnosis::Code;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Version};
 
 use super::Patience;
 use crate::journal::ClientFacts;
+use crate::policy::VIA;
 use crate::refusal::Refusal;
 
 /// What the headers say.
@@ -23,6 +25,7 @@ pub(super) struct Said {
     hosts: u32,
     has_length: bool,
     has_coding: bool,
+    is_loop: bool,
 }
 
 impl Said {
@@ -63,6 +66,7 @@ impl Said {
                 let whole = value.to_str().ok().and_then(grpc_timeout);
                 shorten(&mut self.patience.whole, whole);
             }
+            "via" => self.is_loop |= value.to_str().is_ok_and(|via| via.contains(VIA.as_str())),
             "idempotency-key" => self.idempotency_key = Some(value.clone()),
             "traceparent" => self.trace = Some(value.clone()),
             other if other.starts_with("x-goodgate-") => {
@@ -74,6 +78,11 @@ impl Said {
 
     /// A head that two readers could understand in two ways is refused: it is how requests are smuggled.
     pub(super) fn is_sound(&self, version: Version, has_authority: bool) -> Result<(), Refusal> {
+        if self.is_loop {
+            let message =
+                "This request has come from this very gateway: a target points back at it.";
+            return Err(Refusal::new(Code::ProxyLoopDetected, message));
+        }
         let message = if self.has_length && self.has_coding {
             "The request has both Content-Length and Transfer-Encoding: send one of them."
         } else if self.hosts > 1 {
@@ -179,6 +188,23 @@ mod tests {
         assert!(!sound(&[], Version::HTTP_11));
         assert!(sound(&[], Version::HTTP_10));
         assert!(sound(&[("host", "a")], Version::HTTP_11));
+    }
+
+    #[test]
+    fn a_request_that_has_been_here_before_is_a_loop() {
+        let mut headers = HeaderMap::new();
+        headers.append("host", HeaderValue::from_static("a"));
+        headers.append("via", HeaderValue::from_static("1.1 another"));
+        assert!(
+            Said::read(&headers)
+                .is_sound(Version::HTTP_11, false)
+                .is_ok()
+        );
+        headers.append("via", HeaderValue::from_str(&VIA).unwrap());
+        let refusal = Said::read(&headers)
+            .is_sound(Version::HTTP_11, false)
+            .unwrap_err();
+        assert_eq!(refusal.code, Code::ProxyLoopDetected);
     }
 
     #[test]
