@@ -204,6 +204,7 @@ impl State {
         let folder = StateFolder::hold(&path)?;
         folder.announce(&address.to_string())?;
         let options = store::Options {
+            file: snapshot.storage.path.clone(),
             retain: snapshot.storage.retain,
             ..store::Options::default()
         };
