@@ -21,7 +21,7 @@ describe("numbers are written", () => {
     check(duration, [
       [null, "–"],
       [undefined, "–"],
-      [0, "0 ms"],
+      [0, "< 1 ms"],
       [812, "812 ms"],
       [999, "999 ms"],
       [1_000, "1.00 s"],

@@ -26,7 +26,9 @@ const seqs = (list: { calls: { seq: number }[] }) => list.calls.map(({ seq }) =>
 describe("the list of calls", () => {
   test("takes live calls that came before the first page was read, once", () => {
     const live = withLive(EMPTY, [one(5), one(6)], []);
-    expect(seqs(withFirstPage(live, page(3, 6, "c")))).toEqual([6, 5, 4, 3]);
+    const list = withFirstPage(live, page(3, 6, "c"));
+    expect(seqs(list)).toEqual([6, 5, 4, 3]);
+    expect(list.older).toEqual({ cursor: "c" });
   });
 
   test("begins anew when a page has nothing in common with it", () => {

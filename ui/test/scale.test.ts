@@ -8,7 +8,7 @@ describe("time is drawn to scale", () => {
   test("limits are round and never too small", () => {
     const values = [0, 0.3, 1, 1.1, 2, 3, 5, 5.01, 10, 812, 4_812, 1e6];
     for (const value of values) expect(niceCeil(value)).toBeGreaterThanOrEqual(value);
-    expect(values.map(niceCeil)).toEqual([1, 1, 1, 2, 2, 5, 5, 10, 10, 1_000, 5_000, 1e6]);
+    expect(values.map((value) => niceCeil(value))).toEqual([1, 1, 1, 2, 2, 5, 5, 10, 10, 1_000, 5_000, 1e6]);
   });
 
   test("ticks begin at nothing and stay within", () => {
@@ -21,6 +21,7 @@ describe("time is drawn to scale", () => {
   test("a list's scale ignores its few longest calls", () => {
     expect(sharedScale([])).toBe(1_000);
     expect(sharedScale([2])).toBe(10);
+    expect(sharedScale([5_225])).toBe(6_000);
     expect(sharedScale([...Array<number>(99).fill(900), 300_000])).toBe(1_000);
   });
 

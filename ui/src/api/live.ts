@@ -73,6 +73,32 @@ export function follow(
   };
 }
 
+/** A tab out of sight gives its connection back after so long: browsers have six for all tabs together. */
+const UNSEEN_MS = 30_000;
+
+/** Keeps something going while the tab is seen, or was a moment ago. */
+export function whileSeen(start: () => () => void): () => void {
+  let stop: (() => void) | null = start();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.visibilityState === "visible") {
+      stop ??= start();
+    } else {
+      timer = setTimeout(() => {
+        stop?.();
+        stop = null;
+      }, UNSEEN_MS);
+    }
+  };
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    clearTimeout(timer);
+    stop?.();
+  };
+}
+
 function address(query: Record<string, string | number | undefined>): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {

@@ -1,6 +1,6 @@
 // What pages read, and how often.
 import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
-import { api, isSignedOut, unwrap } from "./client";
+import { ApiError, api, isSignedOut, unwrap } from "./client";
 
 /** Told whenever an answer says that this browser is not (any more) signed in. */
 export const signedOut = new EventTarget();
@@ -84,4 +84,8 @@ export const callQuery = (id: string) =>
     queryKey: ["request", id],
     queryFn: ({ signal }) => unwrap(api.GET("/api/v1/requests/{id}", { signal, params: { path: { id } } })),
     staleTime: Number.POSITIVE_INFINITY,
+    // A call is stored a moment after its end: whoever follows the link of an error may be faster.
+    retry: (failures, error) =>
+      failures < 3 && error instanceof ApiError && [0, 404, 503].includes(error.status),
+    retryDelay: 600,
   });

@@ -31,8 +31,10 @@ function pattern(language: Language): RegExp {
   // A shell's quotes may hold whole lines; elsewhere a string ends with its line.
   const string =
     language === "bash" ? "\"[^\"]*\"|'[^']*'" : "\"(?:[^\"\\\\\\n]|\\\\.)*\"|'(?:[^'\\\\\\n]|\\\\.)*'";
+  // In a shell most digits are parts of addresses.
+  const number = language === "bash" ? "(?!)" : "(?<![\\w.])-?\\d[\\d.]*(?:[eE][+-]?\\d+)?(?![\\w.])";
   const made = new RegExp(
-    `(?<comment>${COMMENT[language]})|(?<key>${key})|(?<string>${string})|(?<number>(?<![\\w.])-?\\d[\\d.]*(?:[eE][+-]?\\d+)?(?![\\w.]))|(?<word>(?<![\\w.-])(?:${WORDS[language]})(?![\\w-]))`,
+    `(?<comment>${COMMENT[language]})|(?<key>${key})|(?<string>${string})|(?<number>${number})|(?<word>(?<![\\w.-])(?:${WORDS[language]})(?![\\w-]))`,
     "gm",
   );
   patterns.set(language, made);

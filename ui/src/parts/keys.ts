@@ -37,7 +37,8 @@ export function useKeys(keys: Keys) {
       event.preventDefault();
       act(event);
     };
-    window.addEventListener("keydown", listen);
-    return () => window.removeEventListener("keydown", listen);
+    // Before anyone else: the Esc that closes a dialogue must still find it open here.
+    window.addEventListener("keydown", listen, { capture: true });
+    return () => window.removeEventListener("keydown", listen, { capture: true });
   }, []);
 }

@@ -1,13 +1,14 @@
 // The attempts on one line of time, to scale, each with its phases and its evidence.
 import { IconCheck, IconChevronRight, IconX } from "@tabler/icons-react";
 import { useState } from "react";
-import type { Attempt, CallDetail } from "../api/types";
+import type { Attempt, Call, CallDetail } from "../api/types";
 import { CodeLink } from "../parts/CodeLink";
 import { Panel } from "../parts/Panel";
 import { duration, NONE, roundDuration } from "../words/format";
 import { PHASES, phaseSpans } from "../words/phases";
 import { span, ticks } from "../words/scale";
 import { Evidence } from "./Evidence";
+import { stateOf } from "./story";
 import css from "./Timeline.module.css";
 
 export function Timeline({ detail }: { detail: CallDetail }) {
@@ -50,13 +51,7 @@ export function Timeline({ detail }: { detail: CallDetail }) {
         </thead>
         <tbody role="rowgroup">
           {call.attempts.map((attempt, place) => (
-            <Row
-              key={attempt.n}
-              attempt={attempt}
-              before={call.attempts[place - 1]}
-              end={end}
-              left={call.outcome === "cancelled"}
-            />
+            <Row key={attempt.n} attempt={attempt} before={call.attempts[place - 1]} end={end} call={call} />
           ))}
           {notTried.map(({ target, why }) => (
             <tr role="row" key={target} className={css.skipped}>
@@ -81,14 +76,12 @@ interface RowProps {
   attempt: Attempt;
   before: Attempt | undefined;
   end: number;
-  /** Whether the caller left, so that the last attempt is neither good nor bad. */
-  left: boolean;
+  call: Call;
 }
 
-function Row({ attempt, before, end, left }: RowProps) {
+function Row({ attempt, before, end, call }: RowProps) {
   const [open, setOpen] = useState(false);
-  const bad = attempt.code !== null;
-  const state = bad ? "bad" : left ? "left" : "good";
+  const state = stateOf(attempt, call);
   const toggle = () => setOpen(!open);
   return (
     <>

@@ -28,7 +28,7 @@ export type Part = { text: string } | { code: string } | { name: string };
 /** Why it went as it did. */
 export function why(detail: CallDetail): Part[] {
   const { request: call, code_facts: facts } = detail;
-  const failed = runs(call.attempts.filter((attempt) => attempt.code !== null));
+  const failed = runs(call.attempts.filter((attempt) => stateOf(attempt, call) === "bad"));
   if (call.attempts.length === 0) {
     const reason = facts?.meaning ?? readTold(detail.error)?.message ?? "No attempt was made.";
     return [{ text: reason }];
@@ -68,7 +68,7 @@ export function whose(call: Call): { who: string; more: string } {
     return { who: "The caller's choice", more: "The connection was closed on that side." };
   switch (call.origin) {
     case "client":
-      return { who: "The request", more: "Every target would refuse it: it has to change." };
+      return { who: "The request", more: "It has to change before it is sent again." };
     case "gateway":
       return { who: "This gateway's settings", more: "Not the request, and not the caller's code." };
     case "network":
@@ -97,6 +97,15 @@ function lowerFirst(sentence: string): string {
   const second = sentence.charAt(1);
   const isName = second !== second.toLowerCase();
   return isName ? sentence : sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}
+
+/** Whether an attempt answered, failed, or was given up because the caller left. */
+export function stateOf(
+  { code }: Pick<Attempt, "code">,
+  { outcome }: Pick<Call, "outcome">,
+): "good" | "bad" | "left" {
+  if (outcome === "cancelled" && (code === null || code === "client_cancelled")) return "left";
+  return code === null ? "good" : "bad";
 }
 
 /** One station of the chain from the caller to the targets. */
@@ -151,10 +160,10 @@ function spent(us: number): string {
 }
 
 function target(name: string, attempts: readonly Attempt[], call: Call): Station {
-  const bad = attempts.filter((attempt) => attempt.code !== null);
+  const bad = attempts.filter((attempt) => stateOf(attempt, call) === "bad");
   const last = attempts.at(-1);
-  if (last !== undefined && last.code === null) {
-    if (call.outcome === "cancelled") return { kind: "target", name, state: "left", note: "was answering" };
+  if (last !== undefined && stateOf(last, call) !== "bad") {
+    if (call.outcome === "cancelled") return { kind: "target", name, state: "left", note: "was being asked" };
     const before = bad.length > 0 ? `, after ${plural(bad.length, "failure")}` : "";
     return { kind: "target", name, state: "good", note: `answered${before}` };
   }

@@ -1,5 +1,6 @@
 // The attempts of a call, drawn to the list's scale, and their results in words.
 import type { Call } from "../api/types";
+import { stateOf } from "../request/story";
 import { duration } from "../words/format";
 import { span } from "../words/scale";
 import css from "./AttemptStrip.module.css";
@@ -24,7 +25,7 @@ export function AttemptStrip({ call, end }: StripProps) {
             <span
               key={attempt.n}
               className={css.attempt}
-              data-result={result(call, attempt.code)}
+              data-result={stateOf(attempt, call)}
               data-cut={place.cut}
               style={{ left: `min(${place.left}%, 100% - 4px)`, width: `${place.width}%` }}
             />
@@ -37,20 +38,15 @@ export function AttemptStrip({ call, end }: StripProps) {
   );
 }
 
-function result(call: Call, code: string | null): "good" | "bad" | "left" {
-  if (code !== null) return "bad";
-  return call.outcome === "cancelled" ? "left" : "good";
-}
-
 /** What each attempt gave, runs of the same together: `502 ×2 › 200`. */
 function Results({ call }: { call: Call }) {
   const runs: { text: string; kind: string; times: number }[] = [];
-  for (const { status, code } of call.attempts) {
-    const text = status === null ? "✗" : String(status);
-    const kind = result(call, code);
+  for (const attempt of call.attempts) {
+    const kind = stateOf(attempt, call);
+    const text = attempt.status === null ? (kind === "left" ? "…" : "✗") : String(attempt.status);
     const last = runs.at(-1);
     if (last !== undefined && last.text === text && last.kind === kind) last.times += 1;
-    else runs.push({ text: kind === "left" && status === null ? "…" : text, kind, times: 1 });
+    else runs.push({ text, kind, times: 1 });
   }
   return (
     <span className={css.results} aria-hidden>

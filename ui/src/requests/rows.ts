@@ -25,10 +25,13 @@ export function withFirstPage(list: CallList, page: CallPage): CallList {
   if (!overlaps) {
     return { calls: page.requests, notKept: page.not_kept, older: cursor(page), reading: false };
   }
+  // Live calls alone do not know what lies before them; the page does, unless older ones are shown already.
+  const reachesFurther = (oldest?.seq ?? 0) <= (list.calls.at(-1)?.seq ?? 0);
   return {
     ...list,
     calls: merged(list.calls, page.requests),
     notKept: mergedNotes(list.notKept, page.not_kept),
+    older: reachesFurther ? cursor(page) : list.older,
   };
 }
 

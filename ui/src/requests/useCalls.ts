@@ -2,7 +2,7 @@
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, unwrap } from "../api/client";
-import { follow, type LiveState } from "../api/live";
+import { follow, type LiveListener, type LiveState, whileSeen } from "../api/live";
 import type { Call, NotKept } from "../api/types";
 import { asQuery, belongs, isOpenEnded, liveQuery, type RequestSearch } from "./filters";
 import { type CallList, EMPTY, rate, withFirstPage, withLive, withOlderPage } from "./rows";
@@ -38,7 +38,7 @@ export function useCalls(search: RequestSearch): Calls {
   const [live, setLive] = useState<LiveState>("connecting");
   const [paused, setPaused] = useState(false);
   const [loadingOlder, setLoadingOlder] = useState(false);
-  const arrivals = useArrivals(paused);
+  const arrivals = useArrivals();
 
   const change = useCallback(
     (step: (list: CallList) => CallList) => client.setQueryData<CallList>(key, (list) => step(list ?? EMPTY)),
@@ -64,7 +64,7 @@ export function useCalls(search: RequestSearch): Calls {
       setLive("off");
       return undefined;
     }
-    return follow(liveQuery(wanted), {
+    const listener: LiveListener = {
       ready: () => void refetch(),
       lagged: () => void refetch(),
       state: setLive,
@@ -73,15 +73,16 @@ export function useCalls(search: RequestSearch): Calls {
           calls.filter((call) => belongs(wanted, call)),
           notes,
         ),
-    });
+    };
+    return whileSeen(() => follow(liveQuery(wanted), listener));
   }, [wanted, refetch, take]);
 
-  const { waiting, flush } = arrivals;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `waiting` is what says that there is something to flush.
+  const { arrived, flush } = arrivals;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `arrived` is what says that there is something to flush.
   useEffect(() => {
     if (paused) return;
     flush((calls, notes) => change((list) => withLive(list, calls, notes)));
-  }, [waiting, paused, flush, change]);
+  }, [arrived, paused, flush, change]);
 
   const list = first.data ?? EMPTY;
   const { older } = list;
@@ -109,13 +110,12 @@ export function useCalls(search: RequestSearch): Calls {
 }
 
 /** Gathers what arrives until the list takes it; while paused, that is later. */
-function useArrivals(paused: boolean) {
+function useArrivals() {
   const gathered = useRef<{ calls: Call[]; notes: NotKept[] }>({ calls: [], notes: [] });
   const ended = useRef<number[]>([]);
+  const [arrived, setArrived] = useState(0);
   const [waiting, setWaiting] = useState(0);
   const [perSecond, setPerSecond] = useState(0);
-  const pausedNow = useRef(paused);
-  pausedNow.current = paused;
 
   useEffect(() => {
     const timer = setInterval(() => {
@@ -134,7 +134,8 @@ function useArrivals(paused: boolean) {
     if (current.calls.length > 2_000) current.calls.splice(0, current.calls.length - 2_000);
     const now = Date.now();
     for (const _ of calls) ended.current.push(now);
-    setWaiting(current.calls.length + (pausedNow.current ? 0 : current.notes.length));
+    setWaiting(current.calls.length);
+    setArrived((times) => times + 1);
   }, []);
 
   const flush = useCallback((use: (calls: Call[], notes: NotKept[]) => void) => {
@@ -145,5 +146,5 @@ function useArrivals(paused: boolean) {
     setWaiting(0);
   }, []);
 
-  return { take, flush, waiting, perSecond };
+  return { take, flush, arrived, waiting, perSecond };
 }

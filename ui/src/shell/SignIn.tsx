@@ -31,13 +31,12 @@ export function SignIn() {
         </p>
         <ol>
           <li>
-            Look at the terminal where <code>goodgate serve</code> runs. It printed a line like
-            <br />
-            <code>Web UI {window.location.origin}/ui?t=…</code>
+            Run <code>goodgate ui</code> in a terminal on the gateway's machine: it prints a fresh link. So
+            does <code>goodgate serve</code> when it starts.
           </li>
-          <li>Open that link in this browser. It works for ten minutes after the start.</li>
           <li>
-            Too late? Start <code>goodgate serve</code> again: it prints a fresh one.
+            Open the link in this browser. It looks like <code>{window.location.origin}/ui?t=…</code> and
+            works once, for ten minutes.
           </li>
         </ol>
       </div>

@@ -10,6 +10,7 @@ const DAY = 24 * HOUR;
 /** A duration for reading: `812 ms`, `4.81 s`, `1 m 05 s`, `2 h 03 m`. */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return NONE;
+  if (ms < 1) return "< 1 ms";
   if (ms < SECOND) return `${Math.round(ms)} ms`;
   if (ms < 9_995) return `${(ms / SECOND).toFixed(2)} s`;
   if (ms < 59_950) return `${(ms / SECOND).toFixed(1)} s`;

@@ -1,10 +1,10 @@
 // Linear scales for drawing time: round limits and round ticks.
 
 /** The smallest 1, 2 or 5 times a power of ten that is not below `value`; at least 1. */
-export function niceCeil(value: number): number {
+export function niceCeil(value: number, factors: readonly number[] = [1, 2, 5, 10]): number {
   if (!(value > 1)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  for (const factor of [1, 2, 5, 10]) {
+  for (const factor of factors) {
     if (factor * power >= value * (1 - 1e-9)) return factor * power;
   }
   return 10 * power;
@@ -24,7 +24,7 @@ export function sharedScale(totals: readonly number[]): number {
   if (totals.length === 0) return 1_000;
   const sorted = [...totals].sort((one, other) => one - other);
   const place = Math.max(0, Math.ceil(sorted.length * 0.95) - 1);
-  return Math.max(10, niceCeil(sorted[place] ?? 0));
+  return Math.max(10, niceCeil(sorted[place] ?? 0, [1, 1.5, 2, 3, 4, 5, 6, 8, 10]));
 }
 
 /** A part of a line, in percent of it. */
