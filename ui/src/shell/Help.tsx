@@ -65,6 +65,9 @@ export function HelpProvider({ children }: { children: ReactNode }) {
         radius="lg"
         padding="lg"
         centered
+        // Its own listener would close it before the page's keys look whether a dialogue is open.
+        closeOnEscape={false}
+        onKeyDown={(event) => event.key === "Escape" && close()}
         closeButtonProps={{ "aria-label": "Close the help" }}
         classNames={{ title: css.title }}
       >
