@@ -104,7 +104,7 @@ def gateway(tmp_path_factory):
         f'  {name}: {{ type: openai-compatible, base_url: "{drill.url}/v1", api_key: sk-drill }}' for name in names
     ]
     lines.append("resilience:")
-    lines.append("  timeout: { response_header: 1s, first_token: 3s, idle: 1s }")
+    lines.append("  timeout: { response_header: 1s, first_token: 2500ms, idle: 4s }")
     lines.append("  retry: { max_attempts: 1 }")
     gateway = Gateway(folder / "gateway", config="\n".join(lines) + "\n")
     yield gateway

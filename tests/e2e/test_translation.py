@@ -283,8 +283,9 @@ def test_an_image_arrives_with_its_bytes_and_kind(scripted, provider):
         model=f"{provider}/{PROVIDERS[provider]}", messages=[{"role": "user", "content": content}]
     )
     assert answer.choices[0].message.content
-    sent = [entry for entry in scripted.drill.requests() if f"what is this, {provider}?" in entry["body"]]
-    assert PIXEL in sent[-1]["body"] and "image/png" in sent[-1]["body"]
+    words = f"what is this, {provider}?"
+    sent = scripted.drill.wait_for(lambda seen: [entry["body"] for entry in seen if words in entry["body"]], "request")
+    assert PIXEL in sent[-1] and "image/png" in sent[-1]
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
