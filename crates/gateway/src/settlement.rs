@@ -16,6 +16,7 @@ pub struct Settlement {
     journal: Option<Journal>,
     price: Option<Price>,
     usage: TokenUsage,
+    sent: u64,
     _place: Place,
 }
 
@@ -27,6 +28,7 @@ impl Settlement {
             journal: Some(journal),
             price,
             usage: TokenUsage::default(),
+            sent: 0,
             _place: place,
         }
     }
@@ -39,6 +41,11 @@ impl Settlement {
     /// Takes note of the running totals.
     pub fn used(&mut self, usage: &TokenUsage) {
         self.usage.replace_with(usage);
+    }
+
+    /// Takes note of bytes handed to the client.
+    pub fn sent(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(bytes as u64);
     }
 
     /// The answer reached its end.
@@ -71,6 +78,7 @@ impl Settlement {
             attempt.took = elapsed.saturating_sub(attempt.at).max(Duration::ZERO);
             attempt.evidence.times.end = Some(attempt.took);
         }
+        journal.add(Event::Sent(self.sent));
         if !self.usage.is_unknown() {
             let cost = self
                 .price

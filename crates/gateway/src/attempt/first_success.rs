@@ -158,9 +158,6 @@ fn served(success: Success, made: &Made<'_>, journal: &mut Journal) -> Answer {
             why: loss.why.into_owned(),
         });
     }
-    if success.answer.demo {
-        journal.add(Event::Demo);
-    }
     let mut attempt = made.record(journal, None, success.evidence, Next::Served);
     attempt.status = Some(success.answer.status.as_u16());
     journal.attempted(attempt);

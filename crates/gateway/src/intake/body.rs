@@ -69,6 +69,8 @@ pub async fn body(
             journal.add(Event::Wanted {
                 model: Arc::clone(&route.name),
                 stream: false,
+                dialect: None,
+                bytes: raw.len() as u64,
             });
             let headers = forwarded(headers);
             let path_and_query = without_key(&uri);
@@ -86,6 +88,8 @@ pub async fn body(
             journal.add(Event::Wanted {
                 model: Arc::clone(&call.model),
                 stream: call.stream,
+                dialect: Some(dialect.as_str()),
+                bytes: call.raw.len() as u64,
             });
             Ok(Call::Model(call))
         }

@@ -168,6 +168,10 @@ pub enum Event {
         model: Arc<str>,
         /// Whether a stream is asked for.
         stream: bool,
+        /// The client's dialect, on the model lane.
+        dialect: Option<&'static str>,
+        /// Bytes of the body.
+        bytes: u64,
     },
     /// Where the call may go, and within which bounds.
     Planned(Box<Bounds>),
@@ -216,8 +220,10 @@ pub enum Event {
         /// Money; none where no price is known.
         cost: Option<NanoUsd>,
     },
-    /// The answer from a demo target.
+    /// Every target of the plan is a script inside the gateway: the call counts in no statistics.
     Demo,
+    /// The answer's body went out: so many bytes of it.
+    Sent(u64),
     /// A repeat may have been executed twice.
     PossibleDuplicate,
 }

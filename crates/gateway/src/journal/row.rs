@@ -59,6 +59,10 @@ pub fn call_row(closed: &Closed, summary: &Summary<'_>) -> CallRow {
         output_sent: summary.output_sent || summary.first_content.is_some(),
         ttft_ms: summary.first_content.map(millis),
         total_ms: millis(closed.took),
+        dialect: summary.dialect.map(Cow::Borrowed),
+        request_bytes: summary.request_bytes,
+        response_bytes: summary.response_bytes,
+        gateway_us: own_time(closed, summary),
         usage: summary.usage,
         cost: summary.cost,
         certainty: certainty(summary),
@@ -83,6 +87,13 @@ pub fn call_row(closed: &Closed, summary: &Summary<'_>) -> CallRow {
 fn shown(value: Option<&http::HeaderValue>) -> Option<String> {
     let text = value?.to_str().ok()?;
     Some(text.get(..128).unwrap_or(text).to_owned())
+}
+
+/// The gateway's own part of a call's time: what is left when its attempts are taken off. Waits between attempts are
+/// the gateway's own, too.
+fn own_time(closed: &Closed, summary: &Summary<'_>) -> Option<u64> {
+    let spent = summary.attempts.iter().map(|attempt| attempt.took).sum();
+    u64::try_from(closed.took.saturating_sub(spent).as_micros()).ok()
 }
 
 fn group(code: Code) -> Cow<'static, str> {

@@ -26,6 +26,12 @@ pub struct Summary<'a> {
     pub model: Option<&'a Arc<str>>,
     /// Whether a stream was asked for.
     pub stream: bool,
+    /// The client's dialect, on the model lane.
+    pub dialect: Option<&'static str>,
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of the answer's body.
+    pub response_bytes: u64,
     /// Where the call could go, and within which bounds.
     pub bounds: Option<&'a Bounds>,
     /// The attempts in order.
@@ -81,9 +87,16 @@ impl<'a> Summary<'a> {
                 self.client = Some(client);
             }
             Event::Identified(key) => self.key = Some(key),
-            Event::Wanted { model, stream } => {
+            Event::Wanted {
+                model,
+                stream,
+                dialect,
+                bytes,
+            } => {
                 self.model = Some(model);
                 self.stream = *stream;
+                self.dialect = *dialect;
+                self.request_bytes = *bytes;
             }
             Event::Planned(bounds) => self.bounds = Some(bounds),
             Event::Attempted(attempt) => self.attempts.push(attempt),
@@ -103,6 +116,7 @@ impl<'a> Summary<'a> {
                 self.status = Some(*status);
                 self.stop_reason = *stop_reason;
                 self.body = Some(body);
+                self.response_bytes = body.len() as u64;
                 self.output_sent = *output_sent;
                 self.retry_after = *retry_after;
             }
@@ -111,6 +125,7 @@ impl<'a> Summary<'a> {
                 self.cost = *cost;
             }
             Event::Demo => self.demo = true,
+            Event::Sent(bytes) => self.response_bytes = *bytes,
             Event::PossibleDuplicate => {}
         }
     }

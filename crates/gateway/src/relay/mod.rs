@@ -57,6 +57,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
                 .or_insert(HeaderValue::from_static("application/json"));
             let mut settlement = Settlement::new(journal, place, price);
             settlement.used(&usage);
+            settlement.sent(bytes.len());
             settlement.complete();
             ReplyBody::whole(bytes)
         }

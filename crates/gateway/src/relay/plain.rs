@@ -46,7 +46,12 @@ impl Relay {
     async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
         self.settlement.as_ref()?;
         match self.raw.body.next(self.raw.idle, self.raw.deadline).await {
-            Some(Ok(bytes)) => Some(Ok(bytes)),
+            Some(Ok(bytes)) => {
+                if let Some(settlement) = &mut self.settlement {
+                    settlement.sent(bytes.len());
+                }
+                Some(Ok(bytes))
+            }
             None => {
                 self.settlement.take()?.complete();
                 None

@@ -62,6 +62,9 @@ impl Relay {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.live.held.pop_front() {
+                if let Some(settlement) = &mut self.settlement {
+                    settlement.sent(bytes.len());
+                }
                 return Some(bytes);
             }
             if self.live.body.is_none() {

@@ -61,6 +61,11 @@ impl Leg {
         }
     }
 
+    /// Whether a script inside the gateway would answer.
+    fn is_demo(&self) -> bool {
+        matches!(self, Self::Model { target, .. } if target.provider.kind.place == provider::Place::Inside)
+    }
+
     /// What retry budgets are kept by: the provider, or the upstream itself.
     #[must_use]
     pub fn provider_label(&self) -> &str {
@@ -85,6 +90,9 @@ pub fn plan(
         Call::Model(call) => model_plan(policy, caller, call, journal)?,
         Call::Http(call) => http_plan(policy, call, journal)?,
     };
+    if plan.legs.iter().all(Leg::is_demo) {
+        journal.add(Event::Demo);
+    }
     journal.add(Event::Planned(Box::new(Bounds {
         targets: plan
             .legs
