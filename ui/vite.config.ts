@@ -45,6 +45,11 @@ function compressed(): Plugin {
 export default defineConfig({
   base: "/ui/",
   plugins: [react(), compressed()],
-  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
+  },
   server: { port: 5173, strictPort: true, proxy: { "/api": { target: GATEWAY, changeOrigin: true } } },
 });

@@ -96,6 +96,7 @@ export async function looks(page, faults, calls) {
       }
       if (outcome === "failed") {
         await look("request-code", { path: `${path}?tab=code`, text: "In code", whole: true });
+        await look("request-code-narrow", { width: 400, height: 860, whole: true });
         await look("request-policy", { path: `${path}?tab=policy`, text: "Decisions" });
         await look("request-raw", { path: `${path}?tab=raw`, text: "As the API tells it" });
         await look("error", { path: `/ui/errors/${one.code}`, text: "At a glance", whole: true });
@@ -104,6 +105,7 @@ export async function looks(page, faults, calls) {
       }
     }
     await look("errors", { path: "/ui/errors", text: "Every failure has one name" });
+    await look("errors-narrow", { width: 400, height: 860 });
     await look("missing", { path: "/ui/requests/req_00000000000000000000000000", text: "not stored" }).catch(
       (error) => faults.push(String(error)),
     );

@@ -1,5 +1,4 @@
 // The live stream of calls, as an EventSource with its reconnection made visible.
-import { api } from "./client";
 import type { Call, NotKept } from "./types";
 
 export type LiveState = "connecting" | "live" | "lost" | "off";
@@ -59,8 +58,7 @@ export function follow(
       listener.state("lost");
       if (source?.readyState === EventSource.CLOSED) {
         source.close();
-        // It does not say why: asking for the session tells a lost cookie from a lost gateway.
-        void api.GET("/api/v1/session").catch(() => undefined);
+        // It does not say why; whether the cookie is lost is seen by the status, which is asked for all the time.
         again = setTimeout(open, AGAIN_MS);
       }
     });

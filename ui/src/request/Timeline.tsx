@@ -99,7 +99,11 @@ function Row({ attempt, before, end, call }: RowProps) {
         </td>
         <td role="cell" className={css.target}>
           <span data-testid="attempt-target">{attempt.target}</span>
-          {attempt.evidence !== null && <span className={css.evidence}>{attempt.evidence}</span>}
+          {attempt.evidence !== null && (
+            <span className={css.evidence}>
+              {repeats(attempt, before) ? "the same again" : attempt.evidence}
+            </span>
+          )}
         </td>
         <td role="cell" className={css.plot}>
           <Bar attempt={attempt} before={before} end={end} state={state} />
@@ -137,6 +141,11 @@ function Row({ attempt, before, end, call }: RowProps) {
       )}
     </>
   );
+}
+
+/** Whether it went word for word as the attempt before: saying it once is enough. */
+function repeats(attempt: Attempt, before: Attempt | undefined): boolean {
+  return before !== undefined && before.target === attempt.target && before.evidence === attempt.evidence;
 }
 
 interface BarProps {

@@ -78,7 +78,7 @@ export function RequestsPage() {
 function Body({ calls, empty, clear }: { calls: Calls; empty: boolean; clear: () => void }) {
   const now = useNow();
   const today = new Date(now).setHours(0, 0, 0, 0);
-  if (calls.error !== null) return <Trouble error={calls.error} />;
+  if (calls.error !== null && calls.list.calls.length === 0) return <Trouble error={calls.error} />;
   if (calls.pending) {
     return (
       <div className={css.loading}>
