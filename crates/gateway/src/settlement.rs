@@ -7,7 +7,7 @@ use provider::catalog::Price;
 use types::TokenUsage;
 
 use crate::admission::Place;
-use crate::journal::{Event, Journal, Outcome};
+use crate::journal::{Certainty, Event, Journal, Outcome};
 use crate::refusal::Refusal;
 
 /// The guard of one relayed answer. Dropping it unsettled means that the client left.
@@ -17,6 +17,7 @@ pub struct Settlement {
     price: Option<Price>,
     usage: TokenUsage,
     sent: u64,
+    content_events: u64,
     _place: Place,
 }
 
@@ -29,6 +30,7 @@ impl Settlement {
             price,
             usage: TokenUsage::default(),
             sent: 0,
+            content_events: 0,
             _place: place,
         }
     }
@@ -41,6 +43,11 @@ impl Settlement {
     /// Takes note of the running totals.
     pub fn used(&mut self, usage: &TokenUsage) {
         self.usage.replace_with(usage);
+    }
+
+    /// Takes note of how many events of content have passed: an estimate of tokens where no total ever comes.
+    pub fn passed(&mut self, content_events: u64) {
+        self.content_events = content_events;
     }
 
     /// Takes note of bytes handed to the client.
@@ -79,13 +86,28 @@ impl Settlement {
             attempt.evidence.times.end = Some(attempt.took);
         }
         journal.add(Event::Sent(self.sent));
+        let estimated = self.usage.output.is_none() && self.content_events > 0;
+        if estimated {
+            // A stream that was left or broke never told: an event is about a token, a token of a prompt about four bytes.
+            self.usage.output = Some(self.content_events);
+            self.usage.input = self
+                .usage
+                .input
+                .or_else(|| Some(journal.request_bytes() / 4));
+        }
         if !self.usage.is_unknown() {
             let cost = self
                 .price
                 .map(|price| provider::catalog::cost(&price, &self.usage));
+            let certainty = if estimated {
+                Certainty::Estimated
+            } else {
+                Certainty::Exact
+            };
             journal.add(Event::Used {
                 usage: self.usage,
                 cost,
+                certainty,
             });
         }
         journal.close(outcome);

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use diagnosis::Code;
-use http::Method;
 use types::CallId;
 
 use crate::running::{Running, Which};
@@ -45,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn request(arguments: &Arguments, id: CallId) -> ExitCode {
     let asked = Running::find(&arguments.which)
-        .and_then(|running| running.ask(&Method::GET, &format!("/api/v1/requests/{id}")));
+        .and_then(|running| running.ask_for_call(&format!("/api/v1/requests/{id}")));
     match asked {
         Ok(body) if arguments.json => {
             output::result(&format!("{}\n", String::from_utf8_lossy(&body)))

@@ -122,7 +122,7 @@ fn is_local_name(host: &str) -> bool {
 fn no_key() -> Refusal {
     Refusal::new(
         Code::Unauthenticated,
-        "No key: send one as 'Authorization: Bearer sk-gg-…', x-api-key, api-key or x-goog-api-key, or as the user of the URL.",
+        "No key: send one as 'Authorization: Bearer sk-gg-…', x-api-key, api-key or x-goog-api-key, or as the user of the URL (http://KEY:@host).",
     )
 }
 

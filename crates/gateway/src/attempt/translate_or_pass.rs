@@ -122,6 +122,7 @@ pub struct Translation {
     encoder: StreamEncoder,
     events: Vec<Event>,
     usage: TokenUsage,
+    content_events: u64,
     losses: Vec<dialect::Loss>,
 }
 
@@ -154,6 +155,7 @@ impl Flow {
             encoder: StreamEncoder::new(to, frame()),
             events: Vec::new(),
             usage: TokenUsage::default(),
+            content_events: 0,
             losses: Vec::new(),
         }))
     }
@@ -216,6 +218,15 @@ impl Flow {
         }
     }
 
+    /// Events of content so far: about as many tokens, where the stream has not told its usage.
+    #[must_use]
+    pub fn content_events(&self) -> u64 {
+        match self {
+            Self::Pass { tap, .. } => tap.events(),
+            Self::Translate(translation) => translation.content_events,
+        }
+    }
+
     /// What of the answer could not be carried.
     pub fn take_losses(&mut self) -> Vec<dialect::Loss> {
         match self {
@@ -236,6 +247,7 @@ impl Translation {
                 _ => {}
             }
             content |= event.is_content();
+            self.content_events += u64::from(event.is_content());
             self.encoder.encode(&event, &mut bytes);
         }
         push_piece(bytes, content, out);

@@ -92,7 +92,9 @@ impl Said {
         } else {
             return Ok(());
         };
-        Err(Refusal::invalid(None, message))
+        let mut refusal = Refusal::invalid(None, message);
+        refusal.closes = true;
+        Err(refusal)
     }
 }
 

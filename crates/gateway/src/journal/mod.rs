@@ -20,7 +20,7 @@ use diagnosis::{Code, Evidence, Lane, Verdict};
 use types::{CallId, CredentialId, KeyId, NanoUsd, TokenUsage};
 
 pub use recorder::Recorder;
-pub use store::Outcome;
+pub use store::{Certainty, Outcome};
 pub use summary::Summary;
 
 use crate::refusal::Envelope;
@@ -219,6 +219,8 @@ pub enum Event {
         usage: TokenUsage,
         /// Money; none where no price is known.
         cost: Option<NanoUsd>,
+        /// Whether the provider said so or we counted.
+        certainty: Certainty,
     },
     /// Every target of the plan is a script inside the gateway: the call counts in no statistics.
     Demo,
@@ -336,6 +338,16 @@ impl Journal {
             Event::Attempted(attempt) => Some(&**attempt),
             _ => None,
         })
+    }
+
+    /// Bytes of the request's body.
+    #[must_use]
+    pub fn request_bytes(&self) -> u64 {
+        let bytes = self.events.iter().find_map(|event| match event {
+            Event::Wanted { bytes, .. } => Some(*bytes),
+            _ => None,
+        });
+        bytes.unwrap_or(0)
     }
 
     /// The last attempt, to be completed when its answer's body has ended.

@@ -102,6 +102,9 @@ fn group(code: Code) -> Cow<'static, str> {
 
 /// The provider's own count is exact; where it may have worked and said nothing, nobody knows.
 fn certainty(summary: &Summary<'_>) -> Certainty {
+    if summary.certainty == Some(Certainty::Estimated) {
+        return Certainty::Estimated;
+    }
     let silent = summary.usage.is_unknown();
     let worked = summary
         .attempts

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use diagnosis::{Code, Lane};
 use types::{KeyId, NanoUsd, TokenUsage};
 
-use super::{Attempt, Bounds, ClientFacts, Closed, Event, StopReason};
+use super::{Attempt, Bounds, Certainty, ClientFacts, Closed, Event, StopReason};
 
 /// What a closed journal says, by reference where it can.
 #[derive(Debug, Default)]
@@ -58,6 +58,8 @@ pub struct Summary<'a> {
     pub usage: TokenUsage,
     /// Money.
     pub cost: Option<NanoUsd>,
+    /// How well tokens and money are known.
+    pub certainty: Option<Certainty>,
     /// Whether a demo target answered.
     pub demo: bool,
 }
@@ -120,7 +122,12 @@ impl<'a> Summary<'a> {
                 self.output_sent = *output_sent;
                 self.retry_after = *retry_after;
             }
-            Event::Used { usage, cost } => {
+            Event::Used {
+                usage,
+                cost,
+                certainty,
+            } => {
+                self.certainty = Some(*certainty);
                 self.usage = *usage;
                 self.cost = *cost;
             }

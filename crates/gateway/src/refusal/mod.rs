@@ -84,6 +84,8 @@ pub struct Reason {
     pub fix: Vec<String>,
     /// The reason phrase of HTTP/1.1.
     pub reason_phrase: Option<String>,
+    /// The connection is closed after it: what follows on it cannot be trusted.
+    pub closes: bool,
     /// The client's own retry count was above zero, or it was told to wait long: no `x-should-retry: true`.
     pub client_retries: u32,
 }
@@ -119,6 +121,7 @@ impl Refusal {
             limit: None,
             fix: Vec::new(),
             reason_phrase: None,
+            closes: false,
             client_retries: 0,
         }))
     }

@@ -153,6 +153,9 @@ pub(super) fn write(
         head::trail(&mut headers, journal);
     }
     hints(&mut headers, refusal, attempts);
+    if refusal.closes {
+        headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(verbatim) = &refusal.verbatim {
         if let Some(content_type) = &verbatim.content_type {
             headers.insert(CONTENT_TYPE, content_type.clone());

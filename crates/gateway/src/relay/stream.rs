@@ -42,7 +42,7 @@ pub(super) fn relay(
     status: StatusCode,
 ) -> ReplyBody {
     let last_bytes = gate.shared.clock.now();
-    let relay = Box::new(Relay {
+    let mut relay = Box::new(Relay {
         gate,
         live,
         settlement: Some(settlement),
@@ -51,6 +51,8 @@ pub(super) fn relay(
         last_bytes,
         ping: Box::pin(tokio::time::sleep(PING_AFTER)),
     });
+    // What was held counts even if the client leaves before it reads any of it.
+    relay.note_usage();
     ReplyBody::chunks(unfold(relay, |mut relay| async move {
         let bytes = relay.next().await?;
         Some((Ok::<_, Broken>(bytes), relay))
@@ -146,6 +148,7 @@ impl Relay {
     fn note_usage(&mut self) {
         let usage = self.live.flow.usage();
         if let Some(settlement) = &mut self.settlement {
+            settlement.passed(self.live.flow.content_events());
             settlement.used(&usage);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -15,6 +16,9 @@ use crate::tasks::Tasks;
 /// Accepted sockets that wait for a worker's attention: at most this many, above it the other worker is asked, then the
 /// connection is closed. A worker takes one in microseconds; a thousand waiting means that it is stuck.
 const QUEUE_BOUND: usize = 1024;
+
+/// How often idle connections to upstreams are looked through: a quiet gateway returns none, which would do it.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a worker.
 #[derive(Debug)]
@@ -96,11 +100,16 @@ async fn work(
     connections: Tasks,
     mut stage: watch::Receiver<Stage>,
 ) {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let next = tokio::select! {
             biased;
             next = accepted.recv() => next,
-            _ = ended(&mut stage) => None,
+            () = ended(&mut stage) => None,
+            _ = sweep.tick() => {
+                gate.client.sweep();
+                continue;
+            }
         };
         let Some(next) = next else { return };
         connections.spawn(
