@@ -24,7 +24,7 @@ export function Timeline({ detail }: { detail: CallDetail }) {
     );
   }
   return (
-    <Panel title="Attempts, to scale" aside={<Legend />} flush>
+    <Panel title={`Attempts, to scale over ${duration(end)}`} aside={<Legend />} flush>
       <table className={css.table} role="table">
         <caption className="unseen">Attempts of this call, in order</caption>
         <thead role="rowgroup">
