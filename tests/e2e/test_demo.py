@@ -42,7 +42,6 @@ def test_the_same_through_a_separate_drill_whose_log_shows_two_requests_for_each
     config = f"""
 providers:
   far: {{ type: openai-compatible, base_url: "{drill.url}/v1", api_key: sk-drill }}
-resilience: {{ retry: {{ budget: 100% }} }}   # By default one call in five may be repeated; here each is.
 """
     gateway = start(Gateway, config=config)
     headers = many_calls(gateway, "far/flaky-502")

@@ -79,12 +79,7 @@ impl Parts {
 
     /// Adds the demo provider, and the alias `first` unless there is one.
     pub(crate) fn add_demo(&mut self, url: Option<&str>) {
-        // The demo shows what retries do, also to a hundred calls at once: its budget lets each be repeated.
-        let generous = Arc::new(Resilience {
-            retry_budget: 1.0,
-            ..(*self.resilience).clone()
-        });
-        let Some(demo) = demo_provider(url, &generous) else {
+        let Some(demo) = demo_provider(url, &self.resilience) else {
             return;
         };
         self.demo = true;
@@ -97,7 +92,7 @@ impl Parts {
         if self.models.contains_key(FIRST) {
             return;
         }
-        let target = |provider, model| resolve::target(provider, model, generous.clone());
+        let target = |provider, model| resolve::target(provider, model, self.resilience.clone());
         let last = match &local {
             Some(local) => target(local, LOCAL_MODEL),
             None => target(&demo, "echo"),
@@ -105,7 +100,7 @@ impl Parts {
         let policy = ModelPolicy {
             alias: Arc::from(FIRST),
             targets: vec![target(&demo, "down"), last],
-            resilience: generous.clone(),
+            resilience: self.resilience.clone(),
             line: None,
         };
         self.models.insert(FIRST.to_owned(), Arc::new(policy));
