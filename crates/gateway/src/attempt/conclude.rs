@@ -6,7 +6,7 @@ use diagnosis::advice::{self, AttemptSummary, Situation};
 use diagnosis::{Code, Group, Origin, Verdict};
 use http::StatusCode;
 
-use super::course::Step;
+use super::course::{Rest, Step};
 use crate::gate::Gate;
 use crate::intake::Call;
 use crate::journal::{Attempt, Journal, StopReason};
@@ -133,14 +133,19 @@ fn hint(attempts: &[&Attempt]) -> Option<Duration> {
 }
 
 /// All targets rest, longer than a call may wait.
-pub(super) fn nothing_open(plan: &Plan, call: &Call, until: Instant, now: Instant) -> Refusal {
-    let after = until.saturating_duration_since(now);
+pub(super) fn nothing_open(plan: &Plan, call: &Call, rest: Rest, now: Instant) -> Refusal {
+    let after = rest.until.saturating_duration_since(now);
+    let (code, why) = if rest.rate_limited {
+        (Code::RateLimited, "has refused our rate")
+    } else {
+        (Code::NoTargetAvailable, "asked to be left alone for now")
+    };
     let message = format!(
-        "Every target of '{}' asked to be left alone for now; the first takes calls again in {:.0} s.",
+        "Every target of '{}' {why}; the first takes calls again in {} s.",
         plan.asked,
-        after.as_secs_f64().ceil()
+        advice::whole_seconds(after)
     );
-    let mut refusal = Refusal::new(Code::NoTargetAvailable, message).after(after);
+    let mut refusal = Refusal::new(code, message).after(after);
     refusal.client_retries = call.terms().client_retries;
     refusal
 }

@@ -39,6 +39,15 @@ pub(super) enum Step {
     Stop { reason: StopReason, next: Next },
 }
 
+/// Every target rests for longer than a call may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    /// When the first takes calls again.
+    pub(super) until: Instant,
+    /// Whether it is for the rate of their credentials alone.
+    pub(super) rate_limited: bool,
+}
+
 impl Step {
     /// What the journal says of it.
     pub(super) fn next(self) -> Next {
@@ -109,7 +118,7 @@ impl<'a> Course<'a> {
     }
 
     /// Where to begin: the first target that takes calls, or the one that will soonest.
-    pub(super) fn begin(&self, now: Instant) -> Result<Step, Instant> {
+    pub(super) fn begin(&self, now: Instant) -> Result<Step, Rest> {
         let open = (0..self.plan.legs.len()).find_map(|leg| {
             let credential = self.credential(leg, now)?;
             self.is_open(leg, now).then_some((leg, credential))
@@ -126,12 +135,20 @@ impl<'a> Course<'a> {
             .filter_map(|leg| Some((self.opens_at(leg, now)?, leg)))
             .min();
         let Some((at, leg)) = soonest else {
-            return Err(now);
+            return Err(Rest {
+                until: now,
+                rate_limited: false,
+            });
         };
         let wait = at.saturating_duration_since(now);
-        let patience = LONGEST_WAIT.min(self.plan.deadline.left(now) / 2);
+        let patience = LONGEST_WAIT.min(self.plan.answer_by().left(now) / 2);
         if wait > patience {
-            return Err(at);
+            // Only a refused rate lets a credential rest; a target that rests had no capacity.
+            let rate_limited = (0..self.plan.legs.len()).all(|leg| self.is_open(leg, now));
+            return Err(Rest {
+                until: at,
+                rate_limited,
+            });
         }
         Ok(Step::Try {
             leg,
@@ -173,7 +190,7 @@ impl<'a> Course<'a> {
         let is_overload = failure.verdict.code.facts().group == Group::Overload;
         self.overloaded = is_overload.then_some(leg);
         let facts = failure.verdict.code.facts();
-        if failure.verdict.code == Code::DeadlineExceeded || self.plan.deadline.has_passed(now) {
+        if failure.verdict.code == Code::DeadlineExceeded || self.plan.answer_by().has_passed(now) {
             return Step::Stop {
                 reason: StopReason::Deadline,
                 next: Next::Deadline,
@@ -219,7 +236,7 @@ impl<'a> Course<'a> {
 
     /// The first option for which there is time. Its token is taken when the wait is over, see [`Self::pay`].
     fn first_in_time(&self, options: &[Step], now: Instant) -> Step {
-        let left = self.plan.deadline.left(now);
+        let left = self.plan.answer_by().left(now);
         let in_time = |option: &&Step| matches!(option, Step::Try { wait, .. } if left >= *wait + MIN_ATTEMPT_TIME);
         match options.iter().find(in_time) {
             Some(option) => *option,
@@ -348,7 +365,7 @@ impl<'a> Course<'a> {
             return None;
         }
         let hint = self.hint(failure);
-        let longest = LONGEST_WAIT.min(self.plan.deadline.left(now) / 2);
+        let longest = LONGEST_WAIT.min(self.plan.answer_by().left(now) / 2);
         if hint.is_some_and(|hint| hint > longest || (has_other && !hint.is_zero())) {
             return None;
         }

@@ -34,7 +34,7 @@ pub async fn first_success(
     let mut course = Course::new(&gate.shared.registry, plan, &call);
     let mut step = course
         .begin(now())
-        .map_err(|until| conclude::nothing_open(plan, &call, until, now()))?;
+        .map_err(|rest| conclude::nothing_open(plan, &call, rest, now()))?;
     arm_hold(plan, &call, journal);
     loop {
         let Step::Try {

@@ -236,8 +236,8 @@ impl Try<'_> {
             tls: timeout.tls,
             write: timeout.write,
             header,
-            deadline: self.plan.deadline,
-            header_from_caller: shortened && self.plan.deadline_is_callers,
+            deadline: self.plan.answer_by(),
+            header_from_caller: shortened && self.plan.is_callers_hurry(),
         }
     }
 
@@ -245,7 +245,7 @@ impl Try<'_> {
     pub(super) fn lifted(&self, configured: Option<Duration>, usual: Duration) -> Duration {
         match configured {
             Some(limit) => limit,
-            None if self.is_last => self.plan.deadline.left(self.now()),
+            None if self.is_last => self.plan.answer_by().left(self.now()),
             None => usual,
         }
     }
@@ -255,7 +255,7 @@ impl Try<'_> {
         if !self.leaves_room {
             return (limit, false);
         }
-        let share = self.plan.deadline.left(self.now()).mul_f64(0.6);
+        let share = self.plan.answer_by().left(self.now()).mul_f64(0.6);
         (limit.min(share), share < limit)
     }
 

@@ -74,7 +74,10 @@ impl Try<'_> {
             .await;
         let body = match read {
             Ok(body) => body,
-            Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
+            Err(fault) => {
+                self.note_head(&mut answer.evidence, answer.status, &answer.headers);
+                return self.broken_body(answer.evidence, Phase::Body, fault);
+            }
         };
         let mut evidence = answer.evidence;
         count_bytes(&mut evidence, &answer.body);
@@ -110,7 +113,10 @@ impl Try<'_> {
             .await;
         let body = match read {
             Ok(body) => body,
-            Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
+            Err(fault) => {
+                self.note_head(&mut answer.evidence, answer.status, &answer.headers);
+                return self.broken_body(answer.evidence, Phase::Body, fault);
+            }
         };
         let mut evidence = answer.evidence;
         count_bytes(&mut evidence, &answer.body);
@@ -130,12 +136,13 @@ impl Try<'_> {
         mut answer: upstream::Answer,
         added_usage: bool,
     ) -> Tried {
+        self.note_head(&mut answer.evidence, answer.status, &answer.headers);
         let mut flow = Flow::new(kind.dialect, call.dialect, added_usage, || self.frame(call));
         let mut held = VecDeque::new();
         let mut opening = Opening::new(self, &answer.evidence);
         let mut pieces = Vec::new();
         let ended = loop {
-            let deadline = opening.deadline(self.plan.deadline);
+            let deadline = opening.deadline(self.plan.answer_by());
             let Some(next) = answer.body.next(opening.idle, deadline).await else {
                 if let Err(fault) = flow.finish(&mut pieces) {
                     return self.bad_stream(answer, kind, fault);
@@ -146,7 +153,7 @@ impl Try<'_> {
             let bytes = match next {
                 Ok(bytes) => bytes,
                 Err(fault) => {
-                    let fault = opening.named(fault, self.plan.deadline);
+                    let fault = opening.named(fault, self.plan.answer_by());
                     return self.broken_body(answer.evidence, Phase::Stream, fault);
                 }
             };
@@ -240,13 +247,28 @@ impl Try<'_> {
             &answer.headers,
             &body,
         );
-        let verbatim = Verbatim {
+        // Its own words reach a caller who speaks its dialect; a page that something in front of it made does not.
+        let speaks = model.is_some_and(|(call, kind)| {
+            call.dialect == kind.dialect && dialect::read_error(kind.dialect, &body).is_some()
+        });
+        let verbatim = (speaks || model.is_none()).then(|| Verbatim {
             status: answer.status,
             content_type: answer.headers.get(CONTENT_TYPE).cloned(),
             body,
-        };
-        let same_dialect = model.is_none_or(|(call, kind)| call.dialect == kind.dialect);
-        self.failure(evidence, same_dialect.then_some(verbatim))
+        });
+        self.failure(evidence, verbatim)
+    }
+
+    /// What the head of an answer that began well showed: it is evidence as soon as the rest goes wrong.
+    fn note_head(&self, evidence: &mut Evidence, status: StatusCode, headers: &HeaderMap) {
+        let now = self.unix_seconds();
+        evidence
+            .head
+            .get_or_insert_with(|| upstream::head_facts(status, headers, now));
+    }
+
+    fn unix_seconds(&self) -> i64 {
+        i64::try_from(self.gate.shared.clock.unix_millis() / 1000).unwrap_or(i64::MAX)
     }
 
     /// Reads hint, words, page title and excerpt of an error body.
@@ -259,8 +281,8 @@ impl Try<'_> {
         body: &[u8],
     ) {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let now = i64::try_from(self.gate.shared.clock.unix_millis() / 1000).unwrap_or(i64::MAX);
-        evidence.hint = diagnosis::hint::retry_hint(text, Some(body), now);
+        evidence.hint = diagnosis::hint::retry_hint(text, Some(body), self.unix_seconds());
+        self.note_head(evidence, status, headers);
         if let Some(kind) = kind {
             evidence.signal = provider::signal(kind, kind.dialect, status.as_u16(), headers, body);
         }
@@ -327,7 +349,7 @@ impl Try<'_> {
     ) -> Tried {
         evidence.phase = phase;
         if fault.fault == Fault::Deadline {
-            evidence.timer_from_caller = self.plan.deadline_is_callers;
+            evidence.timer_from_caller = self.plan.is_callers_hurry();
         }
         fault.complete(&mut evidence);
         self.failure(evidence, None)

@@ -26,6 +26,8 @@ pub struct Plan {
     pub deadline: Deadline,
     /// Whether the caller's own limit made the deadline.
     pub deadline_is_callers: bool,
+    /// When a stream must have begun because its client reads no longer; content lifts it.
+    pub begin_by: Option<Deadline>,
     /// The line on which the name is written, for the fix.
     pub line: Option<usize>,
 }
@@ -49,6 +51,24 @@ pub enum Leg {
         /// The path and query to ask for.
         path: Arc<str>,
     },
+}
+
+impl Plan {
+    /// When there must be an answer, or at least the beginning of one.
+    #[must_use]
+    pub fn answer_by(&self) -> Deadline {
+        self.begin_by
+            .map_or(self.deadline, |begin_by| begin_by.min(self.deadline))
+    }
+
+    /// Whether it is the caller who is in a hurry.
+    #[must_use]
+    pub fn is_callers_hurry(&self) -> bool {
+        self.deadline_is_callers
+            || self
+                .begin_by
+                .is_some_and(|begin_by| begin_by < self.deadline)
+    }
 }
 
 impl Leg {
@@ -160,10 +180,11 @@ fn model_plan(
     };
     let total = resilience.timeout.total.unwrap_or(fallback);
     // A client that does not stream waits for the first byte as long as for the whole.
-    let patience = if call.stream {
-        None
+    let waits = call.terms.patience.between_bytes;
+    let (patience, begins) = if call.stream {
+        (None, waits)
     } else {
-        call.terms.patience.between_bytes
+        (waits, None)
     };
     Ok(finish(
         journal,
@@ -175,6 +196,7 @@ fn model_plan(
             resilience,
             total,
             client_deadline: call.terms.client_deadline,
+            begins,
             line: resolved.line,
         },
     ))
@@ -213,6 +235,7 @@ fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan
             resilience,
             total,
             client_deadline: call.terms.client_deadline,
+            begins: None,
             line: route.line,
         },
     ))
@@ -224,6 +247,7 @@ struct PlanParts {
     resilience: Resilience,
     total: Duration,
     client_deadline: Option<Deadline>,
+    begins: Option<Duration>,
     line: Option<usize>,
 }
 
@@ -237,6 +261,9 @@ fn finish(
     if let Some(wished) = wished {
         resilience.max_attempts = resilience.max_attempts.min(wished);
     }
+    let begin_by = parts
+        .begins
+        .map(|begins| Deadline::after(journal.started(), begins));
     let ours = Deadline::after(journal.started(), parts.total);
     let waited = patience.map(|patience| Deadline::after(journal.started(), patience));
     let callers = [parts.client_deadline, waited].into_iter().flatten().min();
@@ -247,6 +274,7 @@ fn finish(
         resilience,
         deadline,
         deadline_is_callers: deadline != ours,
+        begin_by,
         line: parts.line,
     }
 }
