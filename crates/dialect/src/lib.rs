@@ -73,14 +73,18 @@ pub struct Encoding<'a> {
     pub version_hint: Option<&'a str>,
 }
 
-/// How an Anthropic model is asked to think.
+/// How an Anthropic model is asked to think. All but the first take no answer that is begun for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ThinkingStyle {
     /// With a budget of tokens.
     #[default]
     Budget,
-    /// Adaptively, with an effort.
+    /// Adaptively, with an effort; it takes sampling parameters while it does not think.
     Adaptive,
+    /// Adaptively, with an effort; it refuses `temperature`, `top_p` and `top_k` as well.
+    AdaptiveOnly,
+    /// The same, and it cannot be told not to think.
+    Always,
 }
 
 /// A call in the words of a target.

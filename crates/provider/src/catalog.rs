@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use dialect::{Dialect, ThinkingStyle};
 use serde::Deserialize;
 use types::{NanoUsd, TokenUsage};
 
@@ -72,6 +73,8 @@ pub struct Model {
     pub context: Option<u64>,
     /// The longest answer in tokens.
     pub max_output: Option<u64>,
+    /// How it is asked to think.
+    pub thinking: ThinkingStyle,
 }
 
 /// A kind's `models.toml`.
@@ -93,6 +96,26 @@ struct Row {
     cache_write: Option<Amount>,
     context: Option<u64>,
     max_output: Option<u64>,
+    thinking: Option<Thinking>,
+}
+
+/// A [`ThinkingStyle`] that is not the usual one.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Thinking {
+    Adaptive,
+    AdaptiveOnly,
+    Always,
+}
+
+impl From<Thinking> for ThinkingStyle {
+    fn from(thinking: Thinking) -> Self {
+        match thinking {
+            Thinking::Adaptive => Self::Adaptive,
+            Thinking::AdaptiveOnly => Self::AdaptiveOnly,
+            Thinking::Always => Self::Always,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +141,7 @@ impl From<Row> for Model {
             },
             context: row.context,
             max_output: row.max_output,
+            thinking: row.thinking.map(ThinkingStyle::from).unwrap_or_default(),
         }
     }
 }
@@ -174,6 +198,36 @@ pub fn price(kind: &Kind, model_name: &str) -> Option<Price> {
 #[must_use]
 pub fn max_output(kind: &Kind, model_name: &str) -> Option<u64> {
     model(kind, model_name)?.max_output
+}
+
+/// How a model is asked to think; of a model that is not listed the version in its name tells.
+///
+/// Source: Anthropic, "Adaptive thinking": Claude 4.6 takes both ways, 4.7 and later refuse a budget and sampling
+/// parameters; the newest cannot be told not to think. Seen 2026-11 in the price list that `models.toml` names.
+#[must_use]
+pub fn thinking(kind: &Kind, model_name: &str) -> ThinkingStyle {
+    if kind.dialect != Dialect::AnthropicMessages {
+        return ThinkingStyle::default();
+    }
+    match (model(kind, model_name), claude_version(model_name)) {
+        (Some(known), _) => known.thinking,
+        (None, Some((4, 6))) => ThinkingStyle::Adaptive,
+        (None, Some(version)) if version > (4, 6) => ThinkingStyle::AdaptiveOnly,
+        (None, _) => ThinkingStyle::Budget,
+    }
+}
+
+/// `claude-opus-4-6-20260205` is 4.6, `claude-opus-5` is 5.0; older names put the version before the family.
+fn claude_version(name: &str) -> Option<(u8, u8)> {
+    let (_, rest) = name.split_once("claude-")?;
+    let mut words = rest.split(['-', '.', '@', ':']);
+    words
+        .next()
+        .filter(|family| family.bytes().all(|b| b.is_ascii_lowercase()))?;
+    let major = words.next()?.parse().ok()?;
+    // A date is no number of this size.
+    let minor = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    Some((major, minor))
 }
 
 /// The names of a kind's known models, sorted.
@@ -293,5 +347,28 @@ mod tests {
             Some(64_000)
         );
         assert_eq!(price(openai, "gpt-nobody-knows"), None);
+    }
+
+    #[test]
+    fn claude_thinks_by_a_budget_until_4_5_and_adaptively_from_4_6_on() {
+        let anthropic = crate::kind("anthropic").unwrap();
+        for (name, style) in [
+            ("claude-3-5-sonnet-20241022", ThinkingStyle::Budget),
+            ("claude-sonnet-4-20250514", ThinkingStyle::Budget),
+            ("claude-sonnet-4-5-20250929", ThinkingStyle::Budget),
+            ("claude-haiku-4-5", ThinkingStyle::Budget),
+            ("claude-sonnet-4-6", ThinkingStyle::Adaptive),
+            ("claude-opus-4-6-20260205", ThinkingStyle::Adaptive),
+            ("anthropic/claude-haiku-4.6", ThinkingStyle::Adaptive),
+            ("claude-opus-4-7", ThinkingStyle::AdaptiveOnly),
+            ("claude-haiku-5-5", ThinkingStyle::AdaptiveOnly),
+            ("claude-opus-6", ThinkingStyle::AdaptiveOnly),
+            ("claude-opus-5-5", ThinkingStyle::Always),
+            ("my-own-model", ThinkingStyle::Budget),
+        ] {
+            assert_eq!(thinking(anthropic, name), style, "{name}");
+        }
+        let other = crate::kind("openai").unwrap();
+        assert_eq!(thinking(other, "claude-opus-4-7"), ThinkingStyle::Budget);
     }
 }

@@ -9,6 +9,11 @@ pub enum Deviation {
     MaxTokensOnly,
     /// Fields it does not know are a 400 or 422, not ignored.
     StrictFields,
+    /// A member of a message that it does not know is a 400: what other providers put into an answer
+    /// (`reasoning_content`, `extra_content`, `cache_control`) must be taken out of an echoed history.
+    /// Source: OpenAI's "Unrecognized request argument" and Groq's "property '..' is unsupported", as public issue
+    /// threads show them, seen 2026-11.
+    RefusesExtensions,
     /// Errors may stand in answers with status 200 and in stream chunks.
     ErrorsInSuccess,
     /// `tool_choice` is taken and ignored.

@@ -26,7 +26,7 @@ pub(crate) fn call(call: &Call, encoding: &Encoding<'_>) -> Result<Encoded, Call
     }
     let version = encoding.version_hint.unwrap_or(VERSION);
     let plan = sampling::plan(call, encoding, version, &mut losses);
-    let conversation = turns::conversation(call, &plan, &mut losses)?;
+    let conversation = turns::conversation(call, encoding, &plan, &mut losses)?;
     let body = wire::Call {
         model: encoding.model,
         max_tokens: plan.max_tokens,

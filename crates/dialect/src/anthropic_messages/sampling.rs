@@ -49,7 +49,7 @@ pub(crate) fn plan(
         ..Plan::default()
     };
     think(call, encoding, &mut plan, losses);
-    draw(call, version, &mut plan, losses);
+    draw(call, encoding, version, &mut plan, losses);
     for (field, value) in [
         ("frequency_penalty", call.sampling.frequency_penalty),
         ("presence_penalty", call.sampling.presence_penalty),
@@ -69,9 +69,16 @@ fn think(call: &Call, encoding: &Encoding<'_>, plan: &mut Plan, losses: &mut Los
         return;
     };
     if *reasoning == Reasoning::Off {
-        // Only models that think by themselves need to be told.
-        plan.thinking =
-            (encoding.thinking == ThinkingStyle::Adaptive).then_some(Thinking::Disabled);
+        match encoding.thinking {
+            ThinkingStyle::Budget => {}
+            // Only models that think by themselves need to be told.
+            ThinkingStyle::Adaptive | ThinkingStyle::AdaptiveOnly => {
+                plan.thinking = Some(Thinking::Disabled);
+            }
+            ThinkingStyle::Always => {
+                losses.note("reasoning_effort", "this model cannot be told not to think");
+            }
+        }
         return;
     }
     if let Some(why) = cannot_think(call, encoding.thinking) {
@@ -79,15 +86,17 @@ fn think(call: &Call, encoding: &Encoding<'_>, plan: &mut Plan, losses: &mut Los
         return;
     }
     match (encoding.thinking, reasoning) {
-        (ThinkingStyle::Adaptive, _) => {
+        (
+            style @ (ThinkingStyle::Adaptive | ThinkingStyle::AdaptiveOnly | ThinkingStyle::Always),
+            _,
+        ) => {
             plan.thinking = Some(Thinking::Adaptive);
-            plan.effort = match reasoning {
-                Reasoning::Effort(effort) => Some(effort_word(*effort)),
-                Reasoning::Budget(tokens) => {
-                    Some(effort_word(crate::carry::effort_of_budget(*tokens)))
-                }
+            let effort = match reasoning {
+                Reasoning::Effort(effort) => Some(*effort),
+                Reasoning::Budget(tokens) => Some(crate::carry::effort_of_budget(*tokens)),
                 Reasoning::Adaptive | Reasoning::Off => None,
             };
+            plan.effort = effort.map(|effort| effort_word(effort, style, losses));
         }
         (ThinkingStyle::Budget, Reasoning::Effort(effort)) => {
             enable(budget(*effort), encoding, plan)
@@ -157,14 +166,22 @@ fn budget(effort: ReasoningEffort) -> u64 {
     }
 }
 
-fn effort_word(effort: ReasoningEffort) -> &'static str {
+/// Source: Anthropic, "Effort": `xhigh` is of Claude 4.7 and later, seen 2026-11.
+fn effort_word(effort: ReasoningEffort, style: ThinkingStyle, losses: &mut Losses) -> &'static str {
     match effort {
         ReasoningEffort::Minimal => "low",
+        ReasoningEffort::Xhigh if style == ThinkingStyle::Adaptive => {
+            losses.note(
+                "reasoning_effort",
+                "this model knows no `xhigh`: `high` was sent",
+            );
+            "high"
+        }
         other => other.as_str(),
     }
 }
 
-fn draw(call: &Call, version: &str, plan: &mut Plan, losses: &mut Losses) {
+fn draw(call: &Call, encoding: &Encoding<'_>, version: &str, plan: &mut Plan, losses: &mut Losses) {
     let sampling = &call.sampling;
     let top_p = sampling.top_p.filter(|top_p| *top_p < 1.0);
     let mut refuse = |why: &'static str| {
@@ -186,6 +203,12 @@ fn draw(call: &Call, version: &str, plan: &mut Plan, losses: &mut Losses) {
     // Versions are dates and compare as texts.
     if version >= "2026-10-21" {
         return refuse("this version of Anthropic's API refuses it");
+    }
+    if matches!(
+        encoding.thinking,
+        ThinkingStyle::AdaptiveOnly | ThinkingStyle::Always
+    ) {
+        return refuse("Anthropic's newer models refuse it");
     }
     if plan.thinks() {
         return refuse("Anthropic refuses it while the model thinks");

@@ -104,6 +104,73 @@ fn reasoning_becomes_thinking_with_room_for_the_answer() {
     );
 }
 
+/// Items 2 and 15: newer models think adaptively, and take neither sampling parameters nor an order not to think.
+#[test]
+fn newer_models_are_asked_in_the_way_they_know() {
+    let of = |thinking| Encoding {
+        thinking,
+        ..Encoding::default()
+    };
+    for (thinking, call, expected, lost) in [
+        (
+            ThinkingStyle::Adaptive,
+            json!({"reasoning_effort": "xhigh"}),
+            json!([{"type": "adaptive"}, {"effort": "high"}, null]),
+            &["reasoning_effort"][..],
+        ),
+        (
+            ThinkingStyle::AdaptiveOnly,
+            json!({"reasoning_effort": "xhigh"}),
+            json!([{"type": "adaptive"}, {"effort": "xhigh"}, null]),
+            &[],
+        ),
+        (
+            ThinkingStyle::Adaptive,
+            json!({"temperature": 0.5}),
+            json!([null, null, 0.5]),
+            &[],
+        ),
+        (
+            ThinkingStyle::AdaptiveOnly,
+            json!({"temperature": 0.5}),
+            json!([null, null, null]),
+            &["temperature"],
+        ),
+        (
+            ThinkingStyle::Always,
+            json!({"temperature": 1, "reasoning_effort": "none"}),
+            json!([null, null, null]),
+            &["reasoning_effort"],
+        ),
+    ] {
+        let sent = with(of(thinking), call.clone());
+        let body = &sent.body;
+        let found = json!([body["thinking"], body["output_config"], body["temperature"]]);
+        assert_eq!(found, expected, "{thinking:?} {call}");
+        assert_eq!(sent.lost(), lost, "{thinking:?} {call}");
+    }
+}
+
+/// Item 9: the newer models do not go on with an answer that is begun for them, which is refused by name.
+#[test]
+fn an_answer_that_is_begun_is_for_the_older_models_alone() {
+    let call = crate::decode_call(
+        Dialect::OpenaiChat,
+        br#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b "}]}"#,
+    )
+    .unwrap();
+    let encode = |thinking| {
+        let encoding = Encoding {
+            thinking,
+            ..Encoding::default()
+        };
+        crate::encode_call(Dialect::AnthropicMessages, &call, &encoding)
+    };
+    assert!(encode(ThinkingStyle::Budget).is_ok());
+    let refused = encode(ThinkingStyle::Adaptive).unwrap_err();
+    assert_eq!(refused.param.as_deref(), Some("messages"));
+}
+
 /// Item 15: a tool that must be called and thinking exclude each other.
 #[test]
 fn thinking_gives_way_to_a_forced_tool() {

@@ -8,6 +8,7 @@ use crate::canonical::{
 use crate::carry::{self, Losses};
 use crate::fault::CallError;
 use crate::ids;
+use crate::{Encoding, ThinkingStyle};
 
 /// What a call's turns become.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(crate) struct Conversation<'a> {
 /// Writes the turns.
 pub(crate) fn conversation<'a>(
     call: &'a Call,
+    encoding: &Encoding<'_>,
     plan: &Plan,
     losses: &mut Losses,
 ) -> Result<Conversation<'a>, CallError> {
@@ -39,7 +41,7 @@ pub(crate) fn conversation<'a>(
     }
     building.flush_deferred();
     let mut messages = building.messages;
-    trim_prefill(&mut messages);
+    prefill(&mut messages, encoding)?;
     if messages.is_empty() {
         return Err(CallError::about(
             "messages",
@@ -274,14 +276,21 @@ fn picture(image: &Image) -> wire::Block<'_> {
     }
 }
 
-/// An answer that is begun for the model must not end in white space.
-fn trim_prefill(messages: &mut [wire::Message<'_>]) {
+/// An answer that is begun for the model must not end in white space; newer models take none.
+fn prefill(messages: &mut [wire::Message<'_>], encoding: &Encoding<'_>) -> Result<(), CallError> {
     let Some(last) = messages
         .last_mut()
         .filter(|message| message.role == "assistant")
     else {
-        return;
+        return Ok(());
     };
+    if encoding.thinking != ThinkingStyle::Budget {
+        let message = format!(
+            "`messages` must not end with an assistant's message: {} does not go on with one",
+            encoding.model
+        );
+        return Err(CallError::about("messages", message));
+    }
     if let Some(wire::Block {
         kind: wire::Kind::Text { text },
         ..
@@ -289,4 +298,5 @@ fn trim_prefill(messages: &mut [wire::Message<'_>]) {
     {
         *text = text.trim_end().to_owned().into();
     }
+    Ok(())
 }

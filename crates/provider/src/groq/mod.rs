@@ -23,7 +23,11 @@ pub(crate) static KIND: Kind = Kind {
     base_url_variables: &["GROQ_BASE_URL"],
     explain: phrases::openai_shaped,
     models: include_str!("models.toml"),
-    deviations: &[Deviation::StrictFields, Deviation::ReasoningField],
+    deviations: &[
+        Deviation::StrictFields,
+        Deviation::RefusesExtensions,
+        Deviation::ReasoningField,
+    ],
     idle_limit: Duration::from_secs(60),
     request_id_header: "x-request-id",
     billing: Billing::Account,

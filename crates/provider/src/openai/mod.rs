@@ -24,7 +24,7 @@ pub(crate) static KIND: Kind = Kind {
     base_url_variables: &["OPENAI_BASE_URL"],
     explain: errors::explain,
     models: include_str!("models.toml"),
-    deviations: &[Deviation::StrictFields],
+    deviations: &[Deviation::StrictFields, Deviation::RefusesExtensions],
     idle_limit: Duration::from_secs(60),
     request_id_header: "x-request-id",
     billing: Billing::Account,
