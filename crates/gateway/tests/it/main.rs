@@ -1,0 +1,18 @@
+//! The real gateway on real sockets, before a drill that resets, stalls, lies and overloads on script.
+#![cfg(test)]
+
+mod client;
+mod rig;
+mod sockets;
+
+mod bad_input;
+mod budget;
+mod causes;
+mod deadline;
+mod drain;
+mod failover;
+mod leaving;
+mod passthrough;
+mod reloading;
+mod routes;
+mod streams;

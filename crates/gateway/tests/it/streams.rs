@@ -1,0 +1,326 @@
+//! Streams: held until there is content, ended honestly, passed on unharmed.
+
+use std::time::Duration;
+
+use crate::client::Reply;
+use crate::rig::{Rig, USUAL, script, timed, with_models};
+
+/// How a stream that began is to end.
+#[derive(Debug)]
+enum Ends {
+    /// With `[DONE]`.
+    Done,
+    /// With an error event of this code.
+    Error(&'static str),
+}
+
+struct Case {
+    name: &'static str,
+    /// What the first target does.
+    fault: &'static str,
+    /// Whether a second, healthy one is there.
+    paired: bool,
+    hold: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    outcome: &'static str,
+    ends: Ends,
+}
+
+const PLAIN: Case = Case {
+    name: "",
+    fault: "",
+    paired: false,
+    hold: "hold_for: 20s",
+    headers: &[],
+    outcome: "ok",
+    ends: Ends::Done,
+};
+
+const TEXT: &str = r#"{"text":"one two three four five"}"#;
+
+fn rig_of(case: &Case) -> Rig {
+    let targets = if case.paired { "p/a, q/b" } else { "p/a" };
+    let yaml = with_models(&format!("  m: {{ targets: [{targets}] }}"))
+        .replace("resilience:\n", &format!("resilience:\n  {}\n", case.hold));
+    let rule = match case.fault {
+        "" => String::new(),
+        fault => format!(r#"{{"when":{{"model":"a"}},"fault":{fault},"reply":{TEXT}}},"#),
+    };
+    Rig::with(
+        &yaml,
+        script(&format!(
+            r#"{{"pace_ms":10,"rules":[{rule}{{"reply":{TEXT}}}]}}"#
+        )),
+    )
+}
+
+fn check(case: &Case) {
+    let rig = rig_of(case);
+    let reply = rig.stream_request("m").headers(case.headers).send();
+    let told = format!("{}: {} {}", case.name, reply.status, reply.body);
+    assert_eq!((reply.status, reply.whole), (200, true), "{told}");
+    assert_eq!(
+        reply.header("content-type"),
+        Some("text/event-stream; charset=utf-8"),
+        "{told}"
+    );
+    let row = rig.row(&reply).call;
+    assert_eq!(row.outcome.as_str(), case.outcome, "{told}");
+    let last = reply.events().pop().unwrap_or_default();
+    match case.ends {
+        Ends::Done => {
+            assert_eq!(last, "[DONE]", "{told}");
+            assert_eq!(reply.text(), "one two three four five", "{told}");
+        }
+        Ends::Error(code) => {
+            let error = &reply.last_event()["error"];
+            assert_eq!(error["goodgate"]["code"], code, "{told}");
+            assert!(!reply.body.contains("[DONE]"), "{told}");
+            assert!(!reply.body.contains("finish_reason\":\"stop"), "{told}");
+            assert_eq!(row.code.as_deref(), Some(code), "{told}");
+            // openai-python shows no id of a broken stream but the message's.
+            assert!(
+                error["message"].as_str().unwrap().contains("req_"),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_after_content_says_how_and_is_never_shown_as_complete() {
+    for (fault, code) in [
+        (r#""stall-after-event""#, "stream_idle_timeout"),
+        (r#""stream-malformed-json""#, "stream_malformed"),
+        (r#""reset-after-event""#, "response_reset"),
+        (r#""close-after-event""#, "response_truncated"),
+        (r#""stream-no-terminal""#, "stream_incomplete"),
+        (r#""stream-error-mid""#, "stream_error_event"),
+        (r#""chunk-bad-size""#, "protocol_error"),
+    ] {
+        check(&Case {
+            name: fault,
+            fault,
+            outcome: "failed",
+            ends: Ends::Error(code),
+            ..PLAIN
+        });
+        // What has been said cannot be taken back: a second target does not help.
+        check(&Case {
+            name: fault,
+            fault,
+            paired: true,
+            outcome: "failed",
+            ends: Ends::Error(code),
+            ..PLAIN
+        });
+    }
+}
+
+#[test]
+fn an_answer_held_whole_fails_over_to_the_end() {
+    for fault in [
+        r#""stall-after-event""#,
+        r#""stream-malformed-json""#,
+        r#""reset-after-event""#,
+        r#""stream-no-terminal""#,
+        r#""stream-error-mid""#,
+    ] {
+        check(&Case {
+            name: fault,
+            fault,
+            paired: true,
+            hold: "hold: whole",
+            outcome: "recovered",
+            ..PLAIN
+        });
+        let headers = &[("x-goodgate-hold", "whole")];
+        check(&Case {
+            name: fault,
+            fault,
+            paired: true,
+            headers,
+            outcome: "recovered",
+            ..PLAIN
+        });
+    }
+}
+
+#[test]
+fn odd_but_sound_streams_pass() {
+    for fault in [
+        r#""stream-comments""#,
+        r#""stream-crlf""#,
+        r#""stream-no-blank-line""#,
+        r#""chunk-extensions""#,
+        r#""chunk-trailers""#,
+        r#""close-delimited""#,
+        r#""http10""#,
+        r#""gzip""#,
+        r#""stream-no-done""#,
+    ] {
+        check(&Case {
+            name: fault,
+            fault,
+            ..PLAIN
+        });
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_a_real_status() {
+    for (fault, status, code) in [
+        ("stream-error-first", 502, None),
+        ("stall-before-content", 504, Some("first_token_timeout")),
+        ("pings-only", 504, Some("first_token_timeout")),
+        ("stream-empty", 502, Some("stream_incomplete")),
+        ("stream-whole-json", 502, Some("invalid_body")),
+        ("html-502", 502, Some("bad_gateway")),
+    ] {
+        let rig = Rig::scripted(&format!(r#"{{"rules":[{{"fault":"{fault}"}}]}}"#));
+        let reply = rig
+            .stream_request("p/a")
+            .header("x-goodgate-max-attempts", "1")
+            .send();
+        assert_eq!(reply.status, status, "{fault}: {}", reply.body);
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/json"),
+            "{fault}"
+        );
+        if code.is_some() {
+            assert_eq!(
+                reply.header("x-goodgate-code"),
+                code,
+                "{fault}: {}",
+                reply.body
+            );
+        }
+    }
+}
+
+/// With a hold of 100 ms and a first token that may take long.
+fn held_shortly(targets: &str, json: &str, first_token: &str) -> Rig {
+    let yaml = with_models(&format!("  m: {{ targets: [{targets}] }}"))
+        .replace("resilience:\n", "resilience:\n  hold_for: 100ms\n")
+        .replace("first_token: 700ms", first_token);
+    Rig::with(&yaml, script(json))
+}
+
+#[test]
+fn after_hold_for_the_head_and_a_ping_go_out_and_the_answer_follows() {
+    let delayed = r#"{"rules":[{"fault":{"kind":"delay","at":"after-head","ms":600}}]}"#;
+    let rig = held_shortly("p/a", delayed, "first_token: 5s");
+    let mut live = rig.stream_request("m").start();
+    let ((), took) = timed(|| live.until("\n: goodgate"));
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert!(!live.text().contains("data:"), "{}", live.text());
+    let reply = live.finish();
+    assert_eq!((reply.status, reply.whole), (200, true));
+    assert!(reply.header("x-request-id").unwrap().starts_with("req_"));
+    assert!(reply.text().ends_with("You said: hi"), "{}", reply.body);
+    assert_eq!(reply.events().pop().as_deref(), Some("[DONE]"));
+    assert_eq!(rig.row(&reply).call.outcome.as_str(), "ok");
+}
+
+#[test]
+fn behind_a_head_that_went_ahead_a_call_still_fails_over() {
+    let rig = held_shortly(
+        "p/a, q/b",
+        r#"{"rules":[{"when":{"model":"a"},"fault":"stall-before-content"}]}"#,
+        "first_token: 400ms",
+    );
+    let reply = rig.stream("m");
+    assert_eq!((reply.status, reply.whole), (200, true));
+    assert!(reply.body.starts_with(": goodgate"), "{}", reply.body);
+    assert!(reply.text().ends_with("You said: hi"), "{}", reply.body);
+    assert_eq!(rig.row(&reply).call.outcome.as_str(), "recovered");
+}
+
+#[test]
+fn behind_a_head_that_went_ahead_a_failure_is_an_error_event() {
+    let rig = held_shortly(
+        "p/a",
+        r#"{"rules":[{"fault":"stall-before-content"}]}"#,
+        "first_token: 300ms",
+    );
+    let reply = rig
+        .stream_request("m")
+        .header("x-goodgate-max-attempts", "1")
+        .send();
+    assert_eq!((reply.status, reply.whole), (200, true), "{}", reply.body);
+    let ours = &reply.last_event()["error"]["goodgate"];
+    assert_eq!(ours["code"], "first_token_timeout", "{}", reply.body);
+    assert_eq!(ours["output_sent"], false);
+    assert!(!reply.body.contains("[DONE]"));
+    let row = rig.row(&reply).call;
+    assert_eq!(
+        (row.outcome.as_str(), row.code.as_deref()),
+        ("failed", Some("first_token_timeout"))
+    );
+}
+
+fn usage_chunks(reply: &Reply) -> usize {
+    reply
+        .events()
+        .iter()
+        .filter(|event| event.contains(r#""usage":{"#))
+        .count()
+}
+
+#[test]
+fn the_usage_chunk_reaches_those_who_asked_and_the_store_in_any_case() {
+    let json = r#"{"rules":[{"reply":{"text":"hi","usage":{"input":11,"output":7,"cached":5}}}]}"#;
+    for (more, chunks) in [
+        (r#","stream":true"#, 0),
+        (
+            r#","stream":true,"stream_options":{"include_usage":false}"#,
+            0,
+        ),
+        (
+            r#","stream":true,"stream_options":{"include_usage":true}"#,
+            1,
+        ),
+    ] {
+        let rig = Rig::scripted(json);
+        let reply = rig.chat_request("p/a", more).send();
+        assert_eq!(usage_chunks(&reply), chunks, "{more}: {}", reply.body);
+        let usage = rig.row(&reply).call.usage;
+        assert_eq!(
+            (usage.output, usage.cache_read),
+            (Some(7), Some(5)),
+            "{more}"
+        );
+        assert!(usage.input.is_some(), "{more}");
+    }
+}
+
+/// Text that trips readers who split lines or bytes wrongly.
+const TRICKY: &str =
+    "line\u{2028}separator \u{1F469}\u{200D}\u{1F4BB} é\u{85}next data: [DONE] end";
+
+#[test]
+fn a_stream_cut_at_every_byte_is_the_same_stream_from_every_kind_of_provider() {
+    let text = serde_json::to_string(TRICKY).unwrap();
+    for (name, style) in [
+        ("openai-compatible", "openai"),
+        ("anthropic", "anthropic"),
+        ("gemini", "gemini"),
+        ("mistral", "mistral"),
+    ] {
+        let yaml = USUAL.replace(
+            "providers:\n",
+            &format!(
+                "providers:\n  s: {{ type: {name}, base_url: DRILL/{style}, api_key: sk-x }}\n"
+            ),
+        );
+        let json = |split: &str| format!(r#"{{{split}"rules":[{{"reply":{{"text":{text}}}}}]}}"#);
+        let whole = Rig::with(&yaml, script(&json(""))).stream("s/a");
+        let split = Rig::with(&yaml, script(&json(r#""split":1,"#))).stream("s/a");
+        for reply in [&whole, &split] {
+            assert_eq!(reply.text(), TRICKY, "{name}: {}", reply.body);
+            assert_eq!(reply.events().pop().as_deref(), Some("[DONE]"), "{name}");
+        }
+        assert_eq!(whole.events().len(), split.events().len(), "{name}");
+    }
+}
