@@ -14,7 +14,7 @@ use crate::{admission, attempt, intake, lanes, refusal, relay, routing};
 
 /// Answers one request. Dropping this future is the client hanging up: every guard settles itself.
 pub async fn answer(gate: &Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
-    let mut journal = Journal::open(&gate.recorder, inbound.peer);
+    let mut journal = Journal::open(&gate.recorder, inbound.peer, &inbound.hold);
     match serve(gate, inbound, &mut journal).await {
         Ok(answered) => relay::reply(gate, answered, journal), // streams; settles when the body ends
         Err(refusal) => refusal::reply(gate, &refusal, journal), // in the client's own dialect

@@ -86,10 +86,12 @@ impl Settlement {
             attempt.evidence.times.end = Some(attempt.took);
         }
         journal.add(Event::Sent(self.sent));
-        let estimated = self.usage.output.is_none() && self.content_events > 0;
+        // A stream that was left or broke never told its totals, at most its beginnings.
+        let unfinished = !matches!(outcome, Outcome::Ok | Outcome::Recovered);
+        let estimated = self.content_events > 0 && (unfinished || self.usage.output.is_none());
         if estimated {
-            // A stream that was left or broke never told: an event is about a token, a token of a prompt about four bytes.
-            self.usage.output = Some(self.content_events);
+            // An event is about a token, a token of a prompt about four bytes.
+            self.usage.output = self.usage.output.max(Some(self.content_events));
             self.usage.input = self
                 .usage
                 .input

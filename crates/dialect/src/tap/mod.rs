@@ -178,6 +178,12 @@ impl Tap {
         self.done || self.finish.is_some()
     }
 
+    /// Whether the terminal event itself has passed: nothing of the answer can follow it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.done
+    }
+
     /// How many events with data have passed.
     #[must_use]
     pub fn events(&self) -> u64 {

@@ -186,7 +186,7 @@ impl<'a> Course<'a> {
         now: Instant,
     ) -> Step {
         self.teach(leg, credential, failure, now);
-        self.paid_for = None;
+        self.spent();
         let is_overload = failure.verdict.code.facts().group == Group::Overload;
         self.overloaded = is_overload.then_some(leg);
         let facts = failure.verdict.code.facts();
@@ -292,14 +292,25 @@ impl<'a> Course<'a> {
 
     /// A repeat answered: its token goes back, unless it went to the very target that had said it was overloaded.
     pub(super) fn answered(&mut self, now: Instant) {
-        if let Some(leg) = self
-            .paid_for
-            .take()
-            .filter(|leg| self.overloaded != Some(*leg))
-            && let Some(leg) = self.plan.legs.get(leg)
-        {
+        if self.paid_for.is_some() && self.paid_for == self.overloaded {
+            return self.spent();
+        }
+        if let Some(leg) = self.paid_for.take().and_then(|leg| self.plan.legs.get(leg)) {
             self.provider(leg.provider_label()).budget.give_back(now);
         }
+    }
+
+    /// A repeat ended without an answer.
+    fn spent(&mut self) {
+        if let Some(leg) = self.paid_for.take().and_then(|leg| self.plan.legs.get(leg)) {
+            self.provider(leg.provider_label()).budget.spent();
+        }
+    }
+
+    /// Whether a token that is missing now may come back: repeats at that provider are under way.
+    pub(super) fn may_get_a_token(&self, leg: usize) -> bool {
+        let leg = self.plan.legs.get(leg);
+        leg.is_some_and(|leg| self.provider(leg.provider_label()).budget.is_waited_for())
     }
 
     fn provider(&self, name: &str) -> Arc<ProviderState> {
@@ -528,6 +539,13 @@ impl<'a> Course<'a> {
                 .target(plan_leg.label())
                 .cooldown_for(hint, now, fastrand::f64());
         }
+    }
+}
+
+impl Drop for Course<'_> {
+    /// The client left in the middle of a repeat.
+    fn drop(&mut self) {
+        self.spent();
     }
 }
 

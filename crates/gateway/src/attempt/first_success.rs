@@ -1,7 +1,7 @@
 //! The loop: try a target, diagnose, next; until one answers or nothing is left that could help.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diagnosis::{Evidence, Processed, Verdict};
 use resilience::admit::Lesson;
@@ -16,6 +16,12 @@ use crate::intake::Call;
 use crate::journal::{Attempt, Event, Journal, Next};
 use crate::refusal::{Refusal, Verbatim};
 use crate::routing::{Leg, Plan};
+
+/// A call waits at most this long for another call's repeat to give its token back.
+const LONGEST_WAIT_FOR_A_TOKEN: Duration = Duration::from_secs(1);
+
+/// How often it looks.
+const LOOK_FOR_A_TOKEN: Duration = Duration::from_millis(10);
 
 /// The first good answer of the plan's targets.
 ///
@@ -49,7 +55,7 @@ pub async fn first_success(
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        if let Err(instead) = course.pay(index, now()) {
+        if let Err(instead) = pay(&mut course, index, gate, plan).await {
             journal.correct_next(instead.next());
             step = instead;
             continue;
@@ -69,6 +75,7 @@ pub async fn first_success(
             credential,
             id: journal.id,
             n,
+            started,
             call_age: started.saturating_duration_since(journal.started()),
             leaves_room: !course.is_last() && course.has_other(index, started),
             is_last: course.is_last(),
@@ -141,13 +148,29 @@ impl Made<'_> {
     }
 }
 
+/// Takes the token for a repeat. Where none is left but repeats are under way, one of them may give its token back: that
+/// is waited for a little. A dead upstream gives none back.
+async fn pay(course: &mut Course<'_>, leg: usize, gate: &Gate, plan: &Plan) -> Result<(), Step> {
+    let clock = &gate.shared.clock;
+    let patience = LONGEST_WAIT_FOR_A_TOKEN.min(plan.answer_by().left(clock.now()) / 10);
+    let until = clock.now() + patience;
+    loop {
+        let paid = course.pay(leg, clock.now());
+        let budget_is_empty = matches!(paid, Err(Step::Stop { .. }));
+        if !budget_is_empty || !course.may_get_a_token(leg) || clock.now() >= until {
+            return paid;
+        }
+        tokio::time::sleep(LOOK_FOR_A_TOKEN).await;
+    }
+}
+
 /// From now on the door may send the head ahead of the answer, once the call has waited long enough.
 fn arm_hold(plan: &Plan, call: &Call, journal: &Journal) {
     if let Call::Model(call) = call
         && call.stream
     {
         let due = journal.started() + plan.resilience.hold_for;
-        call.terms.hold.arm(due, journal.id);
+        journal.hold.arm(due, journal.id);
     }
 }
 

@@ -131,6 +131,8 @@ pub struct LiveStream {
 /// A plain body in relay.
 #[derive(Debug)]
 pub struct RawBody {
+    /// The first piece, where it was waited for.
+    pub first: Option<Bytes>,
     /// The upstream's body.
     pub body: upstream::Body,
     /// The longest silence.

@@ -54,7 +54,9 @@ pub(super) struct Try<'a> {
     pub(super) credential: usize,
     pub(super) id: CallId,
     pub(super) n: u32,
-    /// How long the call had lasted when this attempt began.
+    /// When this attempt began.
+    pub(super) started: Instant,
+    /// How long the call had lasted then.
     pub(super) call_age: Duration,
     /// Whether another target could still follow: then this one may not use up all the time.
     pub(super) leaves_room: bool,
@@ -184,6 +186,8 @@ impl Try<'_> {
     /// A failure, diagnosed: here and nowhere else.
     pub(super) fn failure(&self, mut evidence: Box<Evidence>, verbatim: Option<Verbatim>) -> Tried {
         evidence.call_age = Some(self.call_age);
+        let took = self.now().saturating_duration_since(self.started);
+        evidence.times.end.get_or_insert(took);
         let verdict = diagnosis::judge(&evidence);
         Tried::Failed(Box::new(Failure {
             evidence,

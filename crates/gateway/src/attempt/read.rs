@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use diagnosis::{ContentFault, Evidence, Fault, Phase};
 use dialect::{ReplyFault, ReplyFrame, StreamFault};
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, StatusCode};
 use provider::Kind;
 
@@ -189,21 +189,35 @@ impl Try<'_> {
         }))
     }
 
-    pub(super) async fn read_plain(&self, call: &HttpCall, answer: upstream::Answer) -> Tried {
+    pub(super) async fn read_plain(&self, call: &HttpCall, mut answer: upstream::Answer) -> Tried {
         let status = answer.status;
         let failed = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
-        let may_repeat =
-            call.terms.idempotency_key.is_some() || call.route.may_repeat(&call.method);
-        if failed && may_repeat {
+        let keyed = call.terms.idempotency_key.is_some();
+        if failed && (keyed || call.route.may_repeat(&call.method)) {
             return self.read_error(None, answer).await;
         }
-        let evidence = answer.evidence;
+        let (idle, deadline) = (self.idle_limit(false), self.plan.deadline);
+        // A body that breaks before its first byte is an ordinary failure. Only one of known length is waited for: a
+        // stream may have nothing to say for long.
+        let mut first = None;
+        if answer.headers.contains_key(CONTENT_LENGTH) && !answer.body.is_finished() {
+            match answer.body.next(idle, deadline).await {
+                None => {}
+                Some(Ok(bytes)) => first = Some(bytes),
+                Some(Err(fault)) => {
+                    self.note_head(&mut answer.evidence, status, &answer.headers);
+                    return self.broken_body(answer.evidence, Phase::Body, fault);
+                }
+            }
+        }
         let raw = RawBody {
+            first,
             body: answer.body,
-            idle: self.idle_limit(false),
-            deadline: self.plan.deadline,
+            idle,
+            deadline,
         };
         let headers = end_to_end(answer.headers);
+        let evidence = answer.evidence;
         let answer = self.answer(status, headers, AnswerBody::Raw(Box::new(raw)));
         Tried::Answered(Box::new(Success {
             answer,

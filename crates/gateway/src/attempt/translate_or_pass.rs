@@ -1,11 +1,12 @@
 //! The same dialect on both sides: the model's name is spliced and bytes pass. Different ones: through the canonical form.
 
 use bytes::Bytes;
+use dialect::splice::Rewrite;
 use dialect::{
     Dialect, Encoding, Event, ReplyFault, ReplyFrame, StreamDecoder, StreamEncoder, StreamFault,
     Tap, TapItem,
 };
-use provider::deviations::Deviation;
+use provider::Deviation;
 use types::TokenUsage;
 
 use crate::intake::ModelCall;
@@ -40,8 +41,12 @@ pub(super) fn prepare(call: &ModelCall, leg: &Leg) -> Result<Prepared, Refusal> 
     if kind.dialect == call.dialect {
         let added_usage =
             call.stream && !call.scan.wants_usage && !kind.has(Deviation::NoStreamOptions);
-        let body =
-            dialect::splice::with_model(&call.raw, &call.scan, target.model.as_str(), added_usage);
+        let rewrite = Rewrite {
+            model: target.model.as_str(),
+            ask_for_usage: added_usage,
+            strip_extensions: kind.has(Deviation::RefusesExtensions),
+        };
+        let body = dialect::splice::rewrite(&call.raw, &call.scan, &rewrite);
         return Ok(Prepared {
             body,
             headers: Vec::new(),
@@ -54,6 +59,7 @@ pub(super) fn prepare(call: &ModelCall, leg: &Leg) -> Result<Prepared, Refusal> 
     let encoding = Encoding {
         model: target.model.as_str(),
         max_output_default: target.max_output,
+        thinking: provider::catalog::thinking(kind, target.model.as_str()),
         ..Encoding::default()
     };
     let encoded = dialect::encode_call(kind.dialect, &canonical, &encoding).map_err(wrong)?;
@@ -224,6 +230,15 @@ impl Flow {
         match self {
             Self::Pass { tap, .. } => tap.events(),
             Self::Translate(translation) => translation.content_events,
+        }
+    }
+
+    /// Whether the terminal event has passed: what may still come is framing.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self {
+            Self::Pass { tap, .. } => tap.is_over(),
+            Self::Translate(translation) => translation.decoder.has_ended(),
         }
     }
 

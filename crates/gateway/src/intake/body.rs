@@ -47,7 +47,6 @@ pub async fn body(
         body,
         peer: _,
         said,
-        hold,
     } = head;
     let mut held = budget.open(&caller.bytes);
     let raw = read(body, policy.snapshot.server.max_body, &mut held).await?;
@@ -62,7 +61,6 @@ pub async fn body(
         wishes: wishes(caller, &said.wishes)?,
         idempotency_key: said.idempotency_key,
         trace: said.trace,
-        hold,
     };
     match lane {
         HeadLane::Http(route) => {

@@ -20,7 +20,8 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
     let Inbound {
         request,
         peer,
-        hold,
+        both_framings,
+        hold: _,
     } = inbound;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
@@ -35,6 +36,7 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
         uri: parts.uri.clone(),
         client: std::mem::take(&mut said.client),
     });
+    said.has_both_framings(both_framings);
     said.is_sound(parts.version, parts.uri.authority().is_some())?;
     let lane = found?;
     Ok(Head {
@@ -45,7 +47,6 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
         body,
         peer,
         said,
-        hold,
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Inbound {
     pub request: Request<Incoming>,
     /// Where it came from.
     pub peer: SocketAddr,
+    /// Whether the head announced its body in both ways; hyper hides one of them.
+    pub both_framings: bool,
     /// How the steps tell the door that the head may go out before the answer is there.
     pub hold: HoldNotice,
 }
@@ -54,8 +56,6 @@ pub struct Head {
     pub peer: SocketAddr,
     /// What the headers say.
     said: Said,
-    /// See [`Inbound::hold`].
-    pub hold: HoldNotice,
 }
 
 /// How long a client waits, as far as it says so.
@@ -140,8 +140,6 @@ pub struct Terms {
     pub trace: Option<http::HeaderValue>,
     /// Limits wished for by `x-goodgate-*` headers that the key may use.
     pub wishes: Wishes,
-    /// See [`Inbound::hold`].
-    pub hold: HoldNotice,
 }
 
 /// What a caller may ask for by header, where its key allows it.

@@ -24,6 +24,7 @@ pub use store::{Certainty, Outcome};
 pub use summary::Summary;
 
 use crate::refusal::Envelope;
+use crate::relay::hold::HoldNotice;
 
 /// What was done after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,6 +240,8 @@ pub struct Journal {
     pub peer: SocketAddr,
     /// In which form the client wants its errors.
     pub envelope: Envelope,
+    /// How the door tells that the head went out ahead of the answer.
+    pub hold: HoldNotice,
     started: Instant,
     events: Vec<Event>,
     under_way: Option<UnderWay>,
@@ -257,7 +260,7 @@ struct UnderWay {
 impl Journal {
     /// Opens the journal of a call that has just arrived.
     #[must_use]
-    pub fn open(recorder: &Recorder, peer: SocketAddr) -> Self {
+    pub fn open(recorder: &Recorder, peer: SocketAddr, hold: &HoldNotice) -> Self {
         let started = recorder.clock.now();
         let id = CallId::generate(recorder.clock.unix_millis());
         let in_flight = Some(recorder.in_flight.enter(id, started));
@@ -265,6 +268,7 @@ impl Journal {
             id,
             peer,
             envelope: Envelope::Problem,
+            hold: hold.clone(),
             started,
             events: Vec::with_capacity(10),
             under_way: None,

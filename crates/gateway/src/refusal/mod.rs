@@ -202,7 +202,12 @@ pub fn reply(gate: &Gate, refusal: &Refusal, mut journal: Journal) -> Response<R
     }
     journal.add(Event::Refused {
         code: refusal.code,
-        status: written.status.as_u16(),
+        // A head that went out ahead said 200; the client reads the refusal as an event.
+        status: if journal.hold.is_out() {
+            200
+        } else {
+            written.status.as_u16()
+        },
         stop_reason: refusal.stop_reason,
         body: written.body,
         output_sent: false,

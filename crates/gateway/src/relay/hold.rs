@@ -6,6 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -31,16 +32,28 @@ const PING: &[u8] = b": goodgate is waiting for the model\n\n";
 
 /// How a step tells the door that, and when, the head may go out ahead of the answer.
 #[derive(Clone, Debug, Default)]
-pub struct HoldNotice(Arc<Mutex<Option<(Instant, CallId)>>>);
+pub struct HoldNotice(Arc<Notice>);
+
+#[derive(Debug, Default)]
+struct Notice {
+    armed: Mutex<Option<(Instant, CallId)>>,
+    is_out: AtomicBool,
+}
 
 impl HoldNotice {
     /// From `due` on the head may go out as 200, for the answer will be a stream.
     pub fn arm(&self, due: Instant, id: CallId) {
-        *self.0.lock() = Some((due, id));
+        *self.0.armed.lock() = Some((due, id));
+    }
+
+    /// Whether the head has gone out, as 200, ahead of the answer.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.0.is_out.load(Ordering::Relaxed)
     }
 
     fn armed(&self) -> Option<(Instant, CallId)> {
-        *self.0.lock()
+        *self.0.armed.lock()
     }
 }
 
@@ -73,6 +86,7 @@ pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
 
 /// The head now; the body is pings until the answer is there, then the answer.
 fn ahead(notice: &HoldNotice, answering: Answering) -> Response<ReplyBody> {
+    notice.0.is_out.store(true, Ordering::Relaxed);
     let state = Held {
         answering: Some(answering),
         body: None,

@@ -26,7 +26,7 @@ pub(super) fn relay(
     settlement: Settlement,
     status: StatusCode,
 ) -> ReplyBody {
-    if raw.body.is_finished() {
+    if raw.first.is_none() && raw.body.is_finished() {
         settlement.complete();
         return ReplyBody::whole(Bytes::new());
     }
@@ -45,7 +45,11 @@ pub(super) fn relay(
 impl Relay {
     async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
         self.settlement.as_ref()?;
-        match self.raw.body.next(self.raw.idle, self.raw.deadline).await {
+        let next = match self.raw.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => self.raw.body.next(self.raw.idle, self.raw.deadline).await,
+        };
+        match next {
             Some(Ok(bytes)) => {
                 if let Some(settlement) = &mut self.settlement {
                     settlement.sent(bytes.len());

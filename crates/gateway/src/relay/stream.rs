@@ -21,6 +21,9 @@ use crate::settlement::Settlement;
 /// Balancers in front cut a line that is silent for 30 to 60 s.
 const PING_AFTER: Duration = Duration::from_secs(10);
 
+/// How long an upstream may take to end its framing after the terminal event.
+const FRAMING_ENDS: Duration = Duration::from_millis(100);
+
 /// A comment that every reader of server-sent events skips.
 const PING: &[u8] = b": keep-alive\n\n";
 
@@ -75,6 +78,10 @@ impl Relay {
                 settlement.complete();
                 return None;
             }
+            if self.live.flow.is_over() {
+                self.wind_up().await;
+                continue;
+            }
             match self.read().await {
                 Read::Bytes(bytes) => self.take(bytes),
                 Read::End => self.end(),
@@ -83,6 +90,16 @@ impl Relay {
                     let evidence = self.evidence(|evidence| fault.complete(evidence));
                     self.break_off(evidence);
                 }
+            }
+        }
+    }
+
+    /// The answer is whole; its framing gets a moment to end, so that the connection can be used again.
+    async fn wind_up(&mut self) {
+        if let Some(mut body) = self.live.body.take() {
+            let end = body.next(FRAMING_ENDS, self.live.deadline);
+            if tokio::time::timeout(FRAMING_ENDS, end).await.is_err() {
+                tracing::debug!("an upstream left its stream open after the terminal event");
             }
         }
     }

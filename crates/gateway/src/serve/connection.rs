@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use types::Clock;
 use super::Stage;
 use super::dispatch;
 use super::door::Visitor;
+use super::framings::Framings;
 use super::workers::Accepted;
 use crate::gate::Gate;
 
@@ -52,6 +54,7 @@ pub(crate) struct Facts {
     calls: AtomicUsize,
     any_bytes: AtomicBool,
     expired: AtomicBool,
+    framings: Mutex<Framings>,
     visitor: Visitor,
 }
 
@@ -70,6 +73,7 @@ impl Facts {
             calls: AtomicUsize::new(0),
             any_bytes: AtomicBool::new(false),
             expired: AtomicBool::new(false),
+            framings: Mutex::default(),
             visitor,
         })
     }
@@ -98,11 +102,22 @@ impl Facts {
         self.visitor.is_known();
     }
 
-    fn read_bytes(&self) {
+    /// Whether the head that has just come announced its body in both ways.
+    pub(crate) fn has_both_framings(&self) -> bool {
+        self.framings.lock().are_both()
+    }
+
+    fn read_bytes(&self, bytes: &[u8]) {
         self.any_bytes.store(true, Ordering::Relaxed);
-        if self.calls.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
-            self.head_since.store(self.stamp(), Ordering::Relaxed);
+        if self.calls.load(Ordering::Relaxed) > 0 {
+            return;
         }
+        let mut framings = self.framings.lock();
+        if self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(self.stamp(), Ordering::Relaxed);
+            framings.reset();
+        }
+        framings.feed(bytes);
     }
 
     /// What the watchdog does, and when it looks again.
@@ -261,8 +276,12 @@ impl AsyncRead for Watched {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.facts.read_bytes();
+        if let Some(bytes) = buffer
+            .filled()
+            .get(before..)
+            .filter(|bytes| !bytes.is_empty())
+        {
+            self.facts.read_bytes(bytes);
         }
         read
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use diagnosis::Code;
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::connection::Facts;
@@ -70,9 +70,11 @@ async fn pipeline(
     facts: &Facts,
 ) -> Response<ReplyBody> {
     let openai = crate::intake::wants_openai_errors(request.uri().path());
+    let both_framings = request.version() == Version::HTTP_11 && facts.has_both_framings();
     let inbound = Inbound {
         request,
         peer,
+        both_framings,
         hold: hold::HoldNotice::default(),
     };
     let answering = hold::answer(Arc::clone(&gate), inbound);
@@ -82,7 +84,7 @@ async fn pipeline(
             Code::GatewayInternalError,
             "The gateway failed at this call: this one is ours.",
         );
-        let mut journal = Journal::open(&gate.recorder, peer);
+        let mut journal = Journal::open(&gate.recorder, peer, &hold::HoldNotice::default());
         if openai {
             journal.envelope = Envelope::Openai;
         }

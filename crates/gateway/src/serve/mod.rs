@@ -10,6 +10,8 @@ mod dispatch;
 
 mod door;
 
+mod framings;
+
 mod workers;
 
 use std::net::{SocketAddr, TcpListener};

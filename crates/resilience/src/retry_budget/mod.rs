@@ -2,7 +2,7 @@
 //!
 //! Counted over a sliding window of 10 s in slices of one second. What was earned and not spent expires with its slice.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ pub struct RetryBudget {
     ratio: AtomicU64,
     start: Instant,
     window: Mutex<Window>,
+    /// Repeats that were sent and have not ended.
+    under_way: AtomicU32,
 }
 
 /// One second of the window.
@@ -70,6 +72,7 @@ impl RetryBudget {
             ratio: AtomicU64::new(sane(ratio).to_bits()),
             start: now,
             window: Mutex::new(Window::default()),
+            under_way: AtomicU32::new(0),
         }
     }
 
@@ -101,16 +104,40 @@ impl RetryBudget {
             return false;
         };
         slice.withdrawals = slice.withdrawals.saturating_add(1);
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         true
+    }
+
+    /// Whether repeats are under way: one of them may give its token back.
+    #[must_use]
+    pub fn is_waited_for(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// A repeat ended without an answer: its token stays spent.
+    pub fn spent(&self) {
+        let less = |under_way: u32| under_way.checked_sub(1);
+        // With nothing under way there is nothing to count down.
+        self.under_way
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .unwrap_or_default();
     }
 
     /// Gives a token back: the repeat was answered, so it was no storm on a dead upstream.
     pub fn give_back(&self, now: Instant) {
+        self.spent();
         let second = self.second(now);
         let mut window = self.window.lock();
         // The token may have been taken in an earlier second; the sum of the window is what counts.
-        let taken = window.slices.iter_mut().filter(|slice| slice.second + WINDOW_SLICES > second);
-        if let Some(slice) = taken.into_iter().filter(|slice| slice.withdrawals > 0).max_by_key(|slice| slice.second) {
+        let taken = window
+            .slices
+            .iter_mut()
+            .filter(|slice| slice.second + WINDOW_SLICES > second);
+        if let Some(slice) = taken
+            .into_iter()
+            .filter(|slice| slice.withdrawals > 0)
+            .max_by_key(|slice| slice.second)
+        {
             slice.withdrawals -= 1;
         }
     }
