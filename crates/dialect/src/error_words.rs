@@ -51,7 +51,10 @@ fn from_object(object: &Map<String, Value>) -> ErrorWords {
             .or_else(|| text(object.get("type"))),
         code: text(object.get("code")),
         param: text(object.get("param")),
-        message: text(object.get("message")).or_else(|| detail(object.get("detail"))),
+        message: text(object.get("message"))
+            .or_else(|| detail(object.get("detail")))
+            // Mistral's 422 has the list inside the message.
+            .or_else(|| detail(object.get("message")?.get("detail"))),
         ..ErrorWords::default()
     };
     let status = ["code", "status", "status_code", "raw_status_code"]

@@ -34,7 +34,10 @@ impl Decoder {
         let candidates = members.list("candidates");
         let blocked = reply::block_reason(&mut members);
         let usage = reply::usage(members.child("usageMetadata"));
-        if !self.begun && (blocked.is_some() || !candidates.is_empty()) {
+        if let Some(reason) = blocked.filter(|_| candidates.is_empty() && !self.begun) {
+            return Err(Odd::Error(Box::new(reply::blocked_prompt(&reason))));
+        }
+        if !self.begun && !candidates.is_empty() {
             self.begun = true;
             let id = members.string("responseId");
             self.id = id.clone().unwrap_or_default();
@@ -45,12 +48,6 @@ impl Decoder {
         }
         for node in candidates {
             self.candidate(node, out)?;
-        }
-        if let Some(reason) = blocked.filter(|_| self.candidates.is_empty()) {
-            self.candidates.push(Candidate {
-                finish: Some(reason),
-                ..Candidate::default()
-            });
         }
         if usage != TokenUsage::default() {
             out.push(Event::Usage(usage));
@@ -66,7 +63,7 @@ impl Decoder {
             for candidate in &self.candidates {
                 let word = candidate.finish.as_deref().unwrap_or_default();
                 let finish = reply::finish(word, candidate.calls.any());
-                // Failures ended the stream before; what blocks a prompt is told by other words.
+                // Failures ended the stream before.
                 let finish = finish.unwrap_or_else(Finish::Other);
                 let finish = match finish {
                     Finish::Other(word) if candidate.count == 0 => {

@@ -242,6 +242,21 @@ fn a_malformed_call_is_an_error() {
     assert!(matches!(result, Err(StreamFault::ErrorEvent(_))));
 }
 
+/// Item 33: a blocked prompt is a refusal of the call, in the word that other providers have for it.
+#[test]
+fn a_blocked_prompt_is_refused_as_filtered_content() {
+    let body =
+        r#"{"promptFeedback":{"blockReason":"OTHER"},"usageMetadata":{"promptTokenCount":8}}"#;
+    let Err(ReplyFault::ErrorObject(words)) = answer(TO, body) else {
+        panic!()
+    };
+    assert_eq!(words.code.as_deref(), Some("content_filter"));
+    assert!(words.message.as_deref().unwrap().contains("OTHER"));
+    let (events, result) = events(TO, &[format!("data: {body}\r\n\r\n").as_bytes()]);
+    assert_eq!(result, Err(StreamFault::ErrorEvent(words)));
+    assert_eq!(events, []);
+}
+
 /// Items 33 and 53: no candidates and no reason is no answer; an end without a reason is incomplete.
 #[test]
 fn nothing_is_no_answer() {

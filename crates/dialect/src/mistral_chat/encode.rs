@@ -110,52 +110,99 @@ fn note_losses(call: &Call, losses: &mut Losses) {
 }
 
 fn messages<'a>(call: &'a Call, losses: &mut Losses) -> Result<Vec<wire::Message<'a>>, CallError> {
-    let mut messages = Vec::with_capacity(call.turns.len());
-    let mut begun = false;
+    let mut building = Building {
+        messages: Vec::with_capacity(call.turns.len()),
+        deferred: Vec::new(),
+        open: 0,
+        begun: false,
+        losses,
+    };
     for turn in &call.turns {
+        building.turn(turn)?;
+    }
+    building.flush_deferred();
+    let mut messages = building.messages;
+    if let Some(last) = messages.last_mut() {
+        last.prefix = last.role == "assistant";
+    }
+    Ok(messages)
+}
+
+struct Building<'a, 'l> {
+    messages: Vec<wire::Message<'a>>,
+    /// Instructions that stand between calls of tools and their results, which must not be parted.
+    deferred: Vec<wire::Message<'a>>,
+    /// How many calls have no result yet.
+    open: usize,
+    /// Whether the instructions at the start are over.
+    begun: bool,
+    losses: &'l mut Losses,
+}
+
+impl<'a> Building<'a, '_> {
+    fn turn(&mut self, turn: &'a Turn) -> Result<(), CallError> {
         let role = match turn.role {
-            Role::System | Role::Developer if begun => {
-                losses.note(
+            Role::System | Role::Developer if self.begun => {
+                self.losses.note(
                     "messages[].role",
                     "Mistral takes instructions at the start alone: later ones went as the user's",
                 );
-                "user"
+                let message = message(turn, "user", self.losses)?;
+                if self.open > 0 {
+                    self.deferred.push(message);
+                } else {
+                    self.push(message);
+                }
+                return Ok(());
             }
             Role::System | Role::Developer => "system",
             Role::User => "user",
             Role::Assistant => "assistant",
-            Role::Tool => {
-                for block in &turn.content {
-                    if let Block::ToolResult(result) = block {
-                        messages.push(tool_result(result, losses)?);
-                    }
-                }
-                continue;
-            }
+            Role::Tool => return self.results(turn),
         };
-        begun |= role != "system";
-        let message = message(turn, role, losses)?;
-        if role == "assistant" && message.tool_calls.is_empty() && message.content.is_empty() {
-            continue;
+        self.begun |= role != "system";
+        let message = message(turn, role, self.losses)?;
+        if role == "assistant" {
+            self.open = message.tool_calls.len();
+            if self.open == 0 && message.content.is_empty() {
+                return Ok(());
+            }
         }
-        if role == "user"
-            && messages
-                .last()
-                .is_some_and(|last: &wire::Message<'_>| last.role == "tool")
-        {
-            losses.note("messages", "Mistral takes no user's message right after a tool's result: an assistant's `OK.` was put between");
-            messages.push(wire::Message {
+        self.push(message);
+        Ok(())
+    }
+
+    fn results(&mut self, turn: &'a Turn) -> Result<(), CallError> {
+        for block in &turn.content {
+            if let Block::ToolResult(result) = block {
+                self.messages.push(tool_result(result, self.losses)?);
+                self.open = self.open.saturating_sub(1);
+            }
+        }
+        if self.open == 0 {
+            self.flush_deferred();
+        }
+        Ok(())
+    }
+
+    fn flush_deferred(&mut self) {
+        for message in std::mem::take(&mut self.deferred) {
+            self.push(message);
+        }
+    }
+
+    fn push(&mut self, message: wire::Message<'a>) {
+        let after_tool = self.messages.last().is_some_and(|last| last.role == "tool");
+        if message.role == "user" && after_tool {
+            self.losses.note("messages", "Mistral takes no user's message right after a tool's result: an assistant's `OK.` was put between");
+            self.messages.push(wire::Message {
                 role: "assistant",
                 content: Content::Text(Cow::Borrowed("OK.")),
                 ..wire::Message::default()
             });
         }
-        messages.push(message);
+        self.messages.push(message);
     }
-    if let Some(last) = messages.last_mut() {
-        last.prefix = last.role == "assistant";
-    }
-    Ok(messages)
 }
 
 fn message<'a>(

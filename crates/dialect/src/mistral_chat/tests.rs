@@ -118,6 +118,47 @@ fn the_finish_reason_error_is_an_error() {
     assert!(matches!(result, Err(StreamFault::ErrorEvent(_))));
 }
 
+/// Item 52: an error in a stream is not wrapped here, and is an error all the same.
+#[test]
+fn a_bare_error_in_a_stream_is_an_error() {
+    let bare = r#"{"object":"error","message":"gone","type":"internal_server_error","param":null,"code":"1000"}"#;
+    let begun =
+        r#"{"id":"a","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#;
+    for before in ["", begun] {
+        let text = format!("data: {before}\n\ndata: {bare}\n\n");
+        let (_, result) = events(TO, &[text.as_bytes()]);
+        let Err(StreamFault::ErrorEvent(words)) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(words.kind.as_deref(), Some("internal_server_error"));
+    }
+}
+
+/// Items 5 and 7: an instruction between calls and their results goes behind them.
+#[test]
+fn an_instruction_does_not_part_calls_from_their_results() {
+    let call =
+        |id| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let messages = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": null, "tool_calls": [call("aaaaaaaaa"), call("bbbbbbbbb")]},
+        {"role": "tool", "tool_call_id": "aaaaaaaaa", "content": "1"},
+        {"role": "system", "content": "S"},
+        {"role": "tool", "tool_call_id": "bbbbbbbbb", "content": "2"},
+    ]);
+    let body = sent(json!({"messages": messages})).body;
+    let order: Vec<_> = body["messages"].as_array().unwrap().iter().collect();
+    let roles: Vec<_> = order
+        .iter()
+        .map(|one| one["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        roles,
+        ["user", "assistant", "tool", "tool", "assistant", "user"]
+    );
+    assert_eq!(order[5]["content"], "S");
+}
+
 /// Item 61's source: the words of a 422.
 #[test]
 fn errors_of_both_forms_are_read() {
@@ -126,6 +167,12 @@ fn errors_of_both_forms_are_read() {
     assert_eq!(
         (words.kind.as_deref(), words.code.as_deref(), words.status),
         (Some("invalid_model"), Some("1500"), Some(400))
+    );
+    let within = br#"{"object":"error","message":{"detail":[{"msg":"Extra inputs are not permitted"}]},"type":"invalid_request_error"}"#;
+    let words = crate::read_error(TO, within).unwrap();
+    assert_eq!(
+        words.message.as_deref(),
+        Some("Extra inputs are not permitted")
     );
     let listed = br#"{"detail":[{"type":"extra_forbidden","loc":["body","user"],"msg":"Extra inputs are not permitted"}]}"#;
     let words = crate::read_error(TO, listed).unwrap();

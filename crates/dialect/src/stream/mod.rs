@@ -214,7 +214,15 @@ impl StreamDecoder {
             return Err(Odd::Error(error_words::read(data).unwrap_or_default()));
         }
         match &mut self.format {
-            Format::Choices(decoder) => decoder.chunk(members, out),
+            Format::Choices(decoder) => {
+                // Mistral's errors, and older vLLM's, are not wrapped.
+                if members.get("choices").is_none()
+                    && let Some(words) = error_words::read(data)
+                {
+                    return Err(Odd::Error(words));
+                }
+                decoder.chunk(members, out)
+            }
             Format::Anthropic(decoder) => {
                 if decoder.event(members, out)? {
                     self.ended = true;

@@ -16,6 +16,10 @@ pub(crate) fn explain(reading: &Reading<'_>) -> Option<Code> {
         "BILLING_DISABLED" => return Some(Code::QuotaExhausted),
         _ => {}
     }
+    // The reader's word for `promptFeedback.blockReason`, which comes with a 200 and without an error.
+    if reading.code() == "content_filter" {
+        return Some(Code::ContentFiltered);
+    }
     match reading.kind() {
         "RESOURCE_EXHAUSTED" => Some(exhausted(reading, &message)),
         "UNAVAILABLE" => Some(Code::UpstreamOverloaded),
