@@ -1,4 +1,4 @@
-//! From a plan to an answer: [`first_success`] is the loop over targets, [`once`] one try at one of them.
+//! From a plan to an answer: [`first_success`] is the loop over targets, `once` one try at one of them.
 
 mod conclude;
 

@@ -91,10 +91,10 @@ pub(super) fn whole(
     frame: impl FnOnce() -> ReplyFrame,
 ) -> Result<WholeAnswer, ReplyFault> {
     if from == to {
-        let facts = dialect::inspect_reply(from, &body)?;
+        let usage = dialect::inspect_reply(from, &body)?.usage;
         return Ok(WholeAnswer {
             bytes: body,
-            usage: facts.usage,
+            usage,
             losses: Vec::new(),
         });
     }

@@ -211,6 +211,8 @@ struct Line<'a> {
     output_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_nano_usd: Option<NanoUsd>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    possible_duplicate: bool,
     /// Told where there is more to tell than that the first one answered.
     #[serde(skip_serializing_if = "Attempts::are_plain")]
     attempts: Attempts<'a>,
@@ -284,6 +286,7 @@ fn json(
         input_tokens: summary.usage.input,
         output_tokens: summary.usage.output,
         cost_nano_usd: summary.cost,
+        possible_duplicate: summary.repeats_at_risk > 0,
         attempts: Attempts(&summary.attempts),
     };
     serde_json::to_writer(&mut *out, &line)?;

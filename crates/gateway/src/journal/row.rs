@@ -132,6 +132,7 @@ fn details(summary: &Summary<'_>) -> CallDetails {
         deadline_from_client: bounds.is_some_and(|bounds| bounds.total_is_callers),
         hold: bounds.and_then(|bounds| bounds.hold).map(Cow::Borrowed),
         retry_after_ms: summary.retry_after.map(millis),
+        policy: duplicates(summary),
         not_tried: summary
             .skipped
             .iter()
@@ -150,6 +151,15 @@ fn details(summary: &Summary<'_>) -> CallDetails {
             .collect(),
         ..CallDetails::default()
     }
+}
+
+/// Told where the same call may have been executed more than once.
+fn duplicates(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
+    let possible = summary.repeats_at_risk > 0;
+    possible
+        .then(|| (Cow::Borrowed("possible_duplicate"), "true".to_owned()))
+        .into_iter()
+        .collect()
 }
 
 fn attempt_row(attempt: &Attempt) -> AttemptRow {

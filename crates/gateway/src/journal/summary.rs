@@ -58,6 +58,8 @@ pub struct Summary<'a> {
     pub usage: TokenUsage,
     /// Money.
     pub cost: Option<NanoUsd>,
+    /// Repeats of attempts that the upstream may have executed.
+    pub repeats_at_risk: u32,
     /// How well tokens and money are known.
     pub certainty: Option<Certainty>,
     /// Whether a demo target answered.
@@ -133,7 +135,7 @@ impl<'a> Summary<'a> {
             }
             Event::Demo => self.demo = true,
             Event::Sent(bytes) => self.response_bytes = *bytes,
-            Event::PossibleDuplicate => {}
+            Event::PossibleDuplicate => self.repeats_at_risk += 1,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A call that is not answered: a stable code, a sentence that names the fix, and every attempt's verdict.
 //!
-//! [`Refusal`] is made by the steps; [`render`] writes it in the client's own form.
+//! [`Refusal`] is made by the steps; `render` writes it in the client's own form.
 
 mod render;
 

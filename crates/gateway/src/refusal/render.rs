@@ -148,8 +148,8 @@ pub(super) fn write(
         HeaderName::from_static("x-goodgate-code"),
         HeaderValue::from_static(refusal.code.as_str()),
     );
-    head::proxy_status(&mut headers, journal, Some(refusal.code));
-    if attempts > 0 {
+    if !is_terse(gate, journal) {
+        head::proxy_status(&mut headers, journal, Some(refusal.code));
         head::trail(&mut headers, journal);
     }
     hints(&mut headers, refusal, attempts);
@@ -223,7 +223,7 @@ fn whole_body(
     detail: Detail,
 ) -> Vec<u8> {
     let ours = ours(gate, refusal, journal, output_sent, detail);
-    let message = message(refusal, journal);
+    let message = message(gate, refusal, journal);
     let body = match journal.envelope {
         Envelope::Openai => {
             let (kind, code) = openai_words(refusal);
@@ -252,8 +252,16 @@ fn whole_body(
     body.unwrap_or_default()
 }
 
-fn message(refusal: &Refusal, journal: &Journal) -> String {
+/// Whether nothing may be told of upstreams: the configuration wishes it so, and there is something to tell.
+fn is_terse(gate: &Gate, journal: &Journal) -> bool {
+    gate.policy().snapshot.errors == config::ErrorDetail::None && journal.attempts().count() > 0
+}
+
+fn message(gate: &Gate, refusal: &Refusal, journal: &Journal) -> String {
     let id = journal.id.write();
+    if is_terse(gate, journal) {
+        return format!("{} [{}]", refusal.code.facts().meaning, id.as_str());
+    }
     if refusal.message.contains(id.as_str()) {
         return refusal.message.clone();
     }
@@ -300,7 +308,7 @@ fn ours<'a>(
             used: limit.used,
             resets_in_ms: limit.resets_in.map(millis),
         }),
-        fix: if refusal.fix.is_empty() {
+        fix: if refusal.fix.is_empty() || is_terse(gate, journal) {
             vec![facts.fix.to_owned()]
         } else {
             refusal.fix.clone()
@@ -329,13 +337,20 @@ fn our_attempt(attempt: &Attempt, detail: Detail) -> OurAttempt<'_> {
         status: attempt.status,
         code: verdict.map_or("ok", |verdict| verdict.code.as_str()),
         evidence: evidence.filter(|line| !line.is_empty()),
-        upstream_request_id: attempt
-            .evidence
-            .head
-            .as_ref()
-            .and_then(|head| head.upstream_request_id.as_deref()),
+        upstream_request_id: upstream_request_id(attempt),
         next: attempt.next.as_str(),
     }
+}
+
+/// The upstream's id of an attempt, unless it is too long to be one.
+fn upstream_request_id(attempt: &Attempt) -> Option<&str> {
+    let id = attempt
+        .evidence
+        .head
+        .as_ref()?
+        .upstream_request_id
+        .as_deref()?;
+    (id.len() <= 128).then_some(id)
 }
 
 fn not_tried(journal: &Journal) -> Vec<NotTriedLine<'_>> {

@@ -42,6 +42,9 @@ pub fn served_by(headers: &mut HeaderMap, journal: &Journal) {
 
 /// `x-goodgate-trail` and `Server-Timing`: each attempt with its status or code, and its time.
 pub fn trail(headers: &mut HeaderMap, journal: &Journal) {
+    if journal.attempts().next().is_none() {
+        return;
+    }
     let mut trail = String::new();
     let mut timing = String::new();
     let spent: u64 = journal.attempts().map(|attempt| millis(attempt.took)).sum();

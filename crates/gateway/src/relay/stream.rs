@@ -35,6 +35,8 @@ struct Relay {
     status: StatusCode,
     last_bytes: Instant,
     ping: Pin<Box<Sleep>>,
+    /// Whether the closing of the answer was written.
+    closed: bool,
 }
 
 /// The body for a stream whose first content is there.
@@ -53,6 +55,7 @@ pub(super) fn relay(
         status,
         last_bytes,
         ping: Box::pin(tokio::time::sleep(PING_AFTER)),
+        closed: false,
     });
     // What was held counts even if the client leaves before it reads any of it.
     relay.note_usage();
@@ -94,8 +97,14 @@ impl Relay {
         }
     }
 
-    /// The answer is whole; its framing gets a moment to end, so that the connection can be used again.
+    /// The answer is whole: its closing goes out, then its framing gets a moment to end, so that the connection can be
+    /// used again.
     async fn wind_up(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            self.end_flow();
+            return;
+        }
         if let Some(mut body) = self.live.body.take() {
             let end = body.next(FRAMING_ENDS, self.live.deadline);
             if tokio::time::timeout(FRAMING_ENDS, end).await.is_err() {
@@ -142,16 +151,20 @@ impl Relay {
     }
 
     fn end(&mut self) {
+        if self.end_flow() {
+            self.live.body = None;
+        }
+    }
+
+    /// Lets the flow write its closing; false when the answer was not at its end.
+    fn end_flow(&mut self) -> bool {
         let finished = self.live.flow.finish(&mut self.pieces);
         self.hand_over();
-        match finished {
-            Ok(()) => self.live.body = None,
-            Err(fault) => {
-                let kind = self.live.kind;
-                let evidence = self.evidence(|evidence| stream_fault(evidence, kind, fault));
-                self.break_off(evidence);
-            }
-        }
+        let Err(fault) = finished else { return true };
+        let kind = self.live.kind;
+        let evidence = self.evidence(|evidence| stream_fault(evidence, kind, fault));
+        self.break_off(evidence);
+        false
     }
 
     fn hand_over(&mut self) {
