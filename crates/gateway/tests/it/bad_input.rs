@@ -457,3 +457,27 @@ fn two_thousand_silent_connections_are_closed_by_the_deadline_beside_a_healthy_c
     assert!(silent.iter().all(|live| live.text().is_empty()));
     assert_eq!(rig.chat("p/echo").status, 200);
 }
+
+#[test]
+fn a_request_with_both_framings_is_refused() {
+    let rig = Rig::usual();
+    let body = crate::rig::chat_body("p/echo", "");
+    for order in [
+        "content-length: LEN\r\ntransfer-encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: LEN",
+    ] {
+        let framing = order.replace("LEN", &body.len().to_string());
+        let text = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n{framing}\r\nconnection: close\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            rig.key,
+            body.len()
+        );
+        let reply = raw(rig.address, text.as_bytes());
+        assert_eq!(
+            (reply.status, reply.header("x-goodgate-code")),
+            (400, Some("invalid_request")),
+            "{reply:?}"
+        );
+        assert_eq!(rig.drill.count(), 0);
+    }
+}

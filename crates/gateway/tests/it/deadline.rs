@@ -14,18 +14,18 @@ fn patient(more: &str) -> String {
 
 const LONG: &str = "response_header: 9s, first_token: 9s, idle: 9s, total: 15s";
 
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) timeout: &'static str,
-    pub(crate) fault: &'static str,
-    pub(crate) stream: bool,
-    pub(crate) headers: &'static [(&'static str, &'static str)],
-    pub(crate) code: &'static str,
-    pub(crate) stop_reason: &'static str,
+struct Case {
+    name: &'static str,
+    timeout: &'static str,
+    fault: &'static str,
+    stream: bool,
+    headers: &'static [(&'static str, &'static str)],
+    code: &'static str,
+    stop_reason: &'static str,
 }
 
 /// The one door: the call is answered with 504 between 250 ms and 1.5 s.
-pub(crate) fn check(case: &Case) {
+fn check(case: &Case) {
     let json = format!(r#"{{"rules":[{{"fault":{}}}]}}"#, case.fault);
     let rig = Rig::with(&patient(case.timeout), script(&json));
     let more = if case.stream { r#","stream":true"# } else { "" };
@@ -45,7 +45,7 @@ pub(crate) fn check(case: &Case) {
     assert_eq!(rig.seen().len(), 1, "{told}");
 }
 
-pub(crate) const PLAIN: Case = Case {
+const PLAIN: Case = Case {
     name: "",
     timeout: LONG,
     fault: r#""stall-before-head""#,
@@ -87,6 +87,22 @@ fn each_limit_ends_a_wait_in_its_own_name() {
             name: "a stream's first byte for an SDK",
             stream: true,
             headers: &[("x-stainless-timeout", "0.3")],
+            ..PLAIN
+        },
+        Case {
+            name: "a stream's first content for an SDK",
+            fault: r#""stall-before-content""#,
+            stream: true,
+            headers: &[("x-stainless-timeout", "0.3")],
+            code: "first_token_timeout",
+            ..PLAIN
+        },
+        Case {
+            name: "the total while pings flow",
+            timeout: "response_header: 9s, first_token: 9s, idle: 9s, total: 400ms",
+            fault: r#""pings-only""#,
+            stream: true,
+            code: "first_token_timeout",
             ..PLAIN
         },
         Case {

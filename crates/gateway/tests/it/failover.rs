@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::client::Reply;
-use crate::rig::{Rig, USUAL, script, timed, with_models};
+use crate::rig::{Rig, USUAL, in_parallel, script, timed, with_models};
 use crate::sockets::refusing;
 
 /// One call on a gateway of its own.
@@ -203,7 +203,7 @@ fn each_of_many_calls_to_a_flaky_model_costs_exactly_two_requests() {
 }
 
 /// Every call was answered by its second attempt, and no request was made besides.
-pub(crate) fn told_apart(rig: &Rig, replies: &[Reply]) {
+fn told_apart(rig: &Rig, replies: &[Reply]) {
     for reply in replies {
         assert_eq!(
             (reply.status, reply.header("x-goodgate-outcome")),
@@ -541,4 +541,11 @@ fn no_error_holds_a_key_or_a_prompt() {
     ] {
         assert!(!reply.body.contains(secret), "{}", reply.body);
     }
+}
+
+#[test]
+fn a_hundred_parallel_calls_to_a_flaky_model_are_all_answered_with_two_requests_each() {
+    let rig = Rig::usual();
+    let replies = in_parallel(&[(); 100], |()| rig.chat("p/flaky-502"));
+    told_apart(&rig, &replies);
 }

@@ -25,7 +25,7 @@ fn seen_closed(rig: &Rig) -> u64 {
         .unwrap()
 }
 
-pub(crate) const WORDS: &str = r#"{"pace_ms":40,"rules":[{"reply":{"text":"one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen","usage":{"input":21,"output":9}}}]}"#;
+const WORDS: &str = r#"{"pace_ms":40,"rules":[{"reply":{"text":"one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen","usage":{"input":21,"output":9}}}]}"#;
 
 #[test]
 fn a_client_that_leaves_in_mid_stream_ends_the_upstream_call_at_once_and_is_recorded() {
@@ -59,6 +59,11 @@ fn a_client_that_leaves_in_mid_stream_ends_the_upstream_call_at_once_and_is_reco
             row.usage.input.is_some_and(|tokens| tokens > 0),
             "{model}: {:?}",
             row.usage
+        );
+        assert_ne!(
+            row.certainty.as_str(),
+            "exact",
+            "{model}: what came is not all that was worked"
         );
     }
 }

@@ -7,6 +7,7 @@ mod sockets;
 
 mod bad_input;
 mod budget;
+mod callers;
 mod causes;
 mod deadline;
 mod drain;
@@ -14,5 +15,6 @@ mod failover;
 mod leaving;
 mod passthrough;
 mod reloading;
+mod reuse;
 mod routes;
 mod streams;

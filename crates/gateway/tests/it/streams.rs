@@ -258,6 +258,7 @@ fn behind_a_head_that_went_ahead_a_failure_is_an_error_event() {
         (row.outcome.as_str(), row.code.as_deref()),
         ("failed", Some("first_token_timeout"))
     );
+    assert_eq!(row.status, Some(200), "what the client saw");
 }
 
 fn usage_chunks(reply: &Reply) -> usize {
@@ -322,5 +323,28 @@ fn a_stream_cut_at_every_byte_is_the_same_stream_from_every_kind_of_provider() {
             assert_eq!(reply.events().pop().as_deref(), Some("[DONE]"), "{name}");
         }
         assert_eq!(whole.events().len(), split.events().len(), "{name}");
+    }
+}
+
+#[test]
+fn an_answer_is_over_with_its_terminal_event_whatever_the_framing_does() {
+    for fault in [
+        "stall-before-end",
+        "close-before-end",
+        "reset-before-end",
+        "stream-after-end",
+    ] {
+        let rig = Rig::scripted(&format!(
+            r#"{{"pace_ms":10,"rules":[{{"fault":"{fault}"}}]}}"#
+        ));
+        let (reply, took) = timed(|| rig.stream("p/a"));
+        assert_eq!(
+            reply.events().pop().as_deref(),
+            Some("[DONE]"),
+            "{fault}: {}",
+            reply.body
+        );
+        assert!(took < Duration::from_millis(600), "{fault}: {took:?}");
+        assert_eq!(rig.row(&reply).call.outcome.as_str(), "ok", "{fault}");
     }
 }
