@@ -38,6 +38,7 @@ kinds! {
     deepseek,
     openrouter,
     together,
+    cerebras,
     xai,
     ollama,
     llama_cpp,
