@@ -9,8 +9,8 @@ use crate::fault::ErrorWords;
 /// The words of an error body, also of one that came with a 2xx; `None` where there is no error in it.
 ///
 /// Known forms: `{"error":{..}}` (OpenAI, Google), `{"type":"error","error":{..}}` (Anthropic), `[{"error":{..}}]`
-/// (Google without `alt=sse`), `{"error":"text"}` (Ollama), `{"object":"error",..}` (Mistral, vLLM) and
-/// `{"detail":..}` (`FastAPI`).
+/// (Google without `alt=sse`), `{"error":"text"}` (Ollama), `{"object":"error",..}` (Mistral, vLLM), `{"detail":..}`
+/// (`FastAPI`) and `{"promptFeedback":{"blockReason":..}}` without candidates (Gemini).
 pub(crate) fn read(body: &[u8]) -> Option<Box<ErrorWords>> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let object = match &value {
@@ -27,10 +27,27 @@ pub(crate) fn read(body: &[u8]) -> Option<Box<ErrorWords>> {
         Some(Value::Null | Value::Bool(false)) | None if is_bare_error(object) => {
             from_object(object)
         }
-        Some(Value::Null | Value::Bool(false)) | None => return None,
+        Some(Value::Null | Value::Bool(false)) | None => of_blocked_prompt(block_reason(object)?),
         Some(_) => ErrorWords::default(),
     };
     Some(Box::new(words))
+}
+
+/// A blocked prompt is the refusal of a call, and told in the words that other providers have for it.
+pub(crate) fn of_blocked_prompt(reason: &str) -> ErrorWords {
+    ErrorWords {
+        code: Some("content_filter".to_owned()),
+        message: Some(format!("the prompt was blocked: {reason}")),
+        ..ErrorWords::default()
+    }
+}
+
+fn block_reason(object: &Map<String, Value>) -> Option<&str> {
+    let answered = object.get("candidates").and_then(Value::as_array);
+    if answered.is_some_and(|candidates| !candidates.is_empty()) {
+        return None;
+    }
+    object.get("promptFeedback")?.get("blockReason")?.as_str()
 }
 
 /// An object that is itself the error: it says so, or has nothing but a complaint.

@@ -17,13 +17,10 @@ pub(crate) fn reply(body: &[u8]) -> Result<Reply, ReplyFault> {
         usage: usage(members.child("usageMetadata")),
         ..Reply::default()
     };
-    let blocked = block_reason(&mut members);
     let candidates = members.list("candidates");
     if candidates.is_empty() {
-        return Err(match blocked {
-            Some(reason) => ReplyFault::ErrorObject(Box::new(blocked_prompt(&reason))),
-            None => whole::no_answer(body, "there are no `candidates`"),
-        });
+        // A blocked prompt, if it says so.
+        return Err(whole::no_answer(body, "there are no `candidates`"));
     }
     let answer = reply.id.clone().unwrap_or_default();
     for (index, node) in (0..).zip(candidates) {
@@ -37,15 +34,6 @@ pub(crate) fn reply(body: &[u8]) -> Result<Reply, ReplyFault> {
 /// Why the prompt was blocked, if it was.
 pub(crate) fn block_reason(members: &mut Object<'_>) -> Option<String> {
     members.child("promptFeedback")?.string("blockReason")
-}
-
-/// A blocked prompt is the refusal of a call, and told in the words that other providers have for it.
-pub(crate) fn blocked_prompt(reason: &str) -> ErrorWords {
-    ErrorWords {
-        code: Some("content_filter".to_owned()),
-        message: Some(format!("the prompt was blocked: {reason}")),
-        ..ErrorWords::default()
-    }
 }
 
 fn candidate(

@@ -3,6 +3,7 @@
 use types::TokenUsage;
 
 use crate::canonical::{Event, Finish, Loss};
+use crate::error_words;
 use crate::gemini::reply::{self, Part};
 use crate::json::{Node, Object};
 use crate::stream::{Calls, Odd, Piece};
@@ -35,7 +36,9 @@ impl Decoder {
         let blocked = reply::block_reason(&mut members);
         let usage = reply::usage(members.child("usageMetadata"));
         if let Some(reason) = blocked.filter(|_| candidates.is_empty() && !self.begun) {
-            return Err(Odd::Error(Box::new(reply::blocked_prompt(&reason))));
+            return Err(Odd::Error(Box::new(error_words::of_blocked_prompt(
+                &reason,
+            ))));
         }
         if !self.begun && !candidates.is_empty() {
             self.begun = true;
