@@ -1,15 +1,16 @@
 //! A validating scanner over JSON text: finds where values begin and end without building any.
 //!
-//! It accepts what RFC 8259 accepts, up to 128 levels deep, and checks everything but UTF-8, which its callers check
-//! once for a whole text. It never allocates. To read values, use `serde_json`.
+//! It accepts what RFC 8259 accepts, up to 128 levels deep, and checks everything but UTF-8: its callers do that for a
+//! whole text that is not ASCII. It never allocates. To read values, use `serde_json`.
 
 mod escape;
 mod node;
+mod scan;
 mod text;
 
 pub(crate) use node::{Node, Object, Path};
 pub use text::Span;
-pub(crate) use text::{Bad, Shape, Text};
+pub(crate) use text::{Bad, Letters, Shape, Text};
 
 /// Levels of nesting below one value that are followed; `serde_json` stops there, too.
 const MAX_DEPTH: u32 = 128;
@@ -19,12 +20,18 @@ const MAX_DEPTH: u32 = 128;
 pub(crate) struct Cursor<'b> {
     bytes: &'b [u8],
     at: usize,
+    /// Whether a string that was passed holds more than ASCII.
+    wide: bool,
 }
 
 impl<'b> Cursor<'b> {
     /// At the start, past white space.
     pub(crate) fn new(bytes: &'b [u8]) -> Self {
-        let mut cursor = Self { bytes, at: 0 };
+        let mut cursor = Self {
+            bytes,
+            at: 0,
+            wide: false,
+        };
         cursor.space();
         cursor
     }
@@ -32,6 +39,15 @@ impl<'b> Cursor<'b> {
     /// The offset of the next byte.
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// What the letters of all that was passed are.
+    pub(crate) fn letters(&self) -> Letters {
+        if self.wide {
+            Letters::Unknown
+        } else {
+            Letters::Ascii
+        }
     }
 
     /// Where a string that was read here begins, at its opening quote.
@@ -59,20 +75,21 @@ impl<'b> Cursor<'b> {
         }
     }
 
+    /// Whether this is the next byte.
+    #[inline(always)]
+    pub(crate) fn is_before(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
+    }
+
     /// Skips the value that begins here.
     pub(crate) fn skip(&mut self) -> Result<Shape, Bad> {
-        let shape = self.shape()?;
-        match shape {
-            Shape::Object | Shape::Array => self.nested()?,
-            Shape::Text => {
-                self.text()?;
-            }
-            Shape::Number => self.number()?,
-            Shape::True => self.word(b"true")?,
-            Shape::False => self.word(b"false")?,
-            Shape::Null => self.word(b"null")?,
+        match self.peek() {
+            Some(b'"') => self.text().map(|_| Shape::Text),
+            Some(b'-' | b'0'..=b'9') => self.number().map(|()| Shape::Number),
+            Some(b'{') => self.nested().map(|()| Shape::Object),
+            Some(b'[') => self.nested().map(|()| Shape::Array),
+            _ => self.named(),
         }
-        Ok(shape)
     }
 
     /// Skips the value that begins here and tells where it stood.
@@ -99,74 +116,124 @@ impl<'b> Cursor<'b> {
     }
 
     /// Walks the object that begins here. `member` is called past each key's colon and must consume the value.
+    #[inline]
     pub(crate) fn object<E: From<Bad>>(
         &mut self,
         mut member: impl FnMut(&mut Self, Text<'b>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.expect(b'{', "expected an object")?;
-        self.space();
-        if self.eat(b'}') {
+        if self.token() == Some(b'}') {
+            self.at += 1;
             return Ok(());
         }
         loop {
             let key = self.key()?;
             member(self, key)?;
-            self.space();
-            if self.eat(b'}') {
-                return Ok(());
+            match self.token() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => self.bad("expected a comma or the end of the object")?,
             }
-            self.expect(b',', "expected a comma or the end of the object")?;
             self.space();
         }
+        self.at += 1;
+        Ok(())
     }
 
     /// Walks the array that begins here. `element` must consume the value.
+    #[inline]
     pub(crate) fn array<E: From<Bad>>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.expect(b'[', "expected an array")?;
-        self.space();
-        if self.eat(b']') {
+        if self.token() == Some(b']') {
+            self.at += 1;
             return Ok(());
         }
         loop {
             element(self)?;
-            self.space();
-            if self.eat(b']') {
-                return Ok(());
+            match self.token() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => self.bad("expected a comma or the end of the array")?,
             }
-            self.expect(b',', "expected a comma or the end of the array")?;
             self.space();
         }
+        self.at += 1;
+        Ok(())
     }
 
     /// Reads the string that begins here.
     // Measured: returned through memory, the result costs as much as the scan of a short string.
     #[inline(always)]
     pub(crate) fn text(&mut self) -> Result<Text<'b>, Bad> {
-        let start = self.at;
+        let start = self.at + 1;
         self.expect(b'"', "expected a string")?;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let length = scan::short(rest);
+        self.at = start + length;
+        if rest.get(length) != Some(&b'"') {
+            return self.long_text(start);
+        }
+        self.at += 1;
+        Ok(Text::new(rest.get(..length).unwrap_or_default(), false))
+    }
+
+    /// Reads on in the string that began before `start`.
+    #[inline(never)]
+    fn long_text(&mut self, start: usize) -> Result<Text<'b>, Bad> {
         let mut escaped = false;
+        self.at += scan::long_run::<false>(self.bytes.get(self.at..).unwrap_or_default());
         loop {
-            self.plain();
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.escape()?;
                 }
+                Some(0x80..) => self.wide = true,
                 Some(_) => return self.bad("a control character stands in a string"),
                 None => return self.bad("the text ends inside a string"),
             }
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            self.at += if self.wide {
+                scan::plain::<true>(rest)
+            } else {
+                scan::plain::<false>(rest)
+            };
         }
-        let raw = self.bytes.get(start + 1..self.at).unwrap_or_default();
+        let raw = self.bytes.get(start..self.at).unwrap_or_default();
         self.at += 1;
         Ok(Text::new(raw, escaped))
     }
 
     /// Reads a whole number that begins here; other values are skipped and give `None`.
     pub(crate) fn count(&mut self) -> Result<Option<u64>, Bad> {
+        /// So many digits always fit.
+        const DIGITS: usize = 19;
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut value = 0u64;
+        let mut length = 0;
+        for byte in rest.iter().take(DIGITS) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value * 10 + u64::from(digit);
+            length += 1;
+        }
+        // A zero at the start, a fraction or a longer number take the long way.
+        let goes_on = matches!(rest.get(length), Some(b'.' | b'e' | b'E' | b'0'..=b'9'));
+        if !goes_on && length > 0 && (length == 1 || rest.first() != Some(&b'0')) {
+            self.at += length;
+            return Ok(Some(value));
+        }
+        self.odd_count()
+    }
+
+    #[inline(never)]
+    fn odd_count(&mut self) -> Result<Option<u64>, Bad> {
         let (shape, span) = self.spanned()?;
         if shape != Shape::Number {
             return Ok(None);
@@ -176,61 +243,59 @@ impl<'b> Cursor<'b> {
     }
 
     fn nested(&mut self) -> Result<(), Bad> {
-        // One bit a level, the innermost lowest: set for an object.
-        let mut levels: u128 = 0;
+        // One bit for each level around the innermost, the nearest lowest: set for an object.
+        let mut around: u128 = 0;
+        let mut object = false;
         let mut depth = 0;
         loop {
-            let opened = match self.shape()? {
-                Shape::Object => Some(true),
-                Shape::Array => Some(false),
-                Shape::Text => {
+            match self.peek() {
+                Some(b'"') => {
                     self.text()?;
-                    None
                 }
-                Shape::Number => {
-                    self.number()?;
-                    None
-                }
-                Shape::True | Shape::False | Shape::Null => {
-                    self.skip_word()?;
-                    None
-                }
-            };
-            if let Some(object) = opened {
-                if depth == MAX_DEPTH {
-                    return self.bad("the values are nested too deeply");
-                }
-                depth += 1;
-                levels = levels << 1 | u128::from(object);
-                self.at += 1;
-                self.space();
-                if !self.closes(object) {
-                    if object {
-                        self.key()?;
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(bracket @ (b'{' | b'[')) => {
+                    if depth == MAX_DEPTH {
+                        return self.bad("the values are nested too deeply");
                     }
-                    continue;
+                    depth += 1;
+                    around = around << 1 | u128::from(object);
+                    object = bracket == b'{';
+                    self.at += 1;
+                    self.space();
+                    if !self.closes(object) {
+                        if object {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                    depth -= 1;
+                    object = around & 1 == 1;
+                    around >>= 1;
                 }
-                depth -= 1;
-                levels >>= 1;
+                _ => {
+                    self.named()?;
+                }
             }
             loop {
                 if depth == 0 {
                     return Ok(());
                 }
-                let object = levels & 1 == 1;
-                self.space();
-                if self.eat(b',') {
-                    self.space();
-                    if object {
-                        self.key()?;
+                let closing = if object { b'}' } else { b']' };
+                match self.token() {
+                    Some(b',') => {
+                        self.at += 1;
+                        self.space();
+                        if object {
+                            self.key()?;
+                        }
+                        break;
                     }
-                    break;
-                }
-                if !self.closes(object) {
-                    return self.bad("expected a comma or a closing bracket");
+                    Some(byte) if byte == closing => self.at += 1,
+                    _ => return self.bad("expected a comma or a closing bracket"),
                 }
                 depth -= 1;
-                levels >>= 1;
+                object = around & 1 == 1;
+                around >>= 1;
             }
         }
     }
@@ -245,51 +310,12 @@ impl<'b> Cursor<'b> {
             return self.bad("expected a key in double quotes");
         }
         let key = self.text()?;
-        self.space();
-        self.expect(b':', "expected a colon after the key")?;
+        if self.token() != Some(b':') {
+            return self.bad("expected a colon after the key");
+        }
+        self.at += 1;
         self.space();
         Ok(key)
-    }
-
-    /// Moves over characters that need no thought: a few words first, since most strings are short, then wide blocks.
-    #[inline]
-    fn plain(&mut self) {
-        const SHORT: usize = 4;
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (words, _) = rest.as_chunks::<8>();
-        for bytes in words.iter().take(SHORT) {
-            if let Some(at) = first_special(*bytes) {
-                self.at += at;
-                return;
-            }
-            self.at += 8;
-        }
-        self.plain_long();
-    }
-
-    fn plain_long(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (blocks, _) = rest.as_chunks::<64>();
-        // Without an early exit inside a block the compiler checks it with vectors.
-        let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
-        let clean = blocks.iter().take_while(|block| {
-            !block
-                .iter()
-                .fold(false, |found, byte| found | special(byte))
-        });
-        self.at += clean.count() * 64;
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (words, _) = rest.as_chunks::<8>();
-        for bytes in words {
-            if let Some(at) = first_special(*bytes) {
-                self.at += at;
-                return;
-            }
-            self.at += 8;
-        }
-        while self.peek().is_some_and(|byte| !special(&byte)) {
-            self.at += 1;
-        }
     }
 
     fn escape(&mut self) -> Result<(), Bad> {
@@ -316,6 +342,13 @@ impl<'b> Cursor<'b> {
         if !self.eat(b'0') {
             self.digits()?;
         }
+        if let Some(b'.' | b'e' | b'E') = self.peek() {
+            return self.fraction();
+        }
+        Ok(())
+    }
+
+    fn fraction(&mut self) -> Result<(), Bad> {
         if self.eat(b'.') {
             self.digits()?;
         }
@@ -329,23 +362,25 @@ impl<'b> Cursor<'b> {
     }
 
     fn digits(&mut self) -> Result<(), Bad> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += digits;
+        if digits == 0 {
             self.bad("expected a digit")
         } else {
             Ok(())
         }
     }
 
-    fn skip_word(&mut self) -> Result<(), Bad> {
-        match self.peek() {
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
-            _ => self.word(b"null"),
-        }
+    /// Skips one of the three values with a name.
+    fn named(&mut self) -> Result<Shape, Bad> {
+        let shape = self.shape()?;
+        self.word(match shape {
+            Shape::True => b"true",
+            Shape::False => b"false",
+            _ => b"null",
+        })?;
+        Ok(shape)
     }
 
     fn word(&mut self, word: &'static [u8]) -> Result<(), Bad> {
@@ -357,19 +392,34 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    #[inline]
+    /// The next byte past white space.
+    #[inline(always)]
+    fn token(&mut self) -> Option<u8> {
+        self.space();
+        self.peek()
+    }
+
+    // Between most tokens there is none, which one comparison tells.
+    #[inline(always)]
     fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.some_space();
         }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn some_space(&mut self) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let space = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.at += rest.iter().take_while(space).count();
+    }
+
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    #[inline]
+    #[inline(always)]
     fn eat(&mut self, byte: u8) -> bool {
         let hit = self.peek() == Some(byte);
         self.at += usize::from(hit);
@@ -396,22 +446,6 @@ impl<'b> Cursor<'b> {
             what,
         })
     }
-}
-
-/// Where in eight bytes the first quote, backslash or control character is.
-#[inline]
-fn first_special(bytes: [u8; 8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_le_bytes(bytes);
-    let quote = word ^ (ONES * 0x22);
-    let backslash = word ^ (ONES * 0x5c);
-    // The lowest bit set in each is exact: borrows only travel upwards from a true hit.
-    let hits = (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * 0x20) & !word);
-    let hits = hits & HIGHS;
-    (hits != 0).then(|| usize::try_from(hits.trailing_zeros() / 8).unwrap_or(0))
 }
 
 /// A whole number written as a float, as some servers write token counts.

@@ -56,6 +56,16 @@ impl Shape {
     }
 }
 
+/// What the letters of a text are, as far as a walk over it has told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Letters {
+    /// ASCII, and therefore UTF-8.
+    Ascii,
+    /// Still to be seen.
+    #[default]
+    Unknown,
+}
+
 /// A string in the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'b> {
@@ -78,7 +88,21 @@ impl<'b> Text<'b> {
         }
     }
 
+    /// Whether it is written as `word`, letter by letter.
+    // Not by a pattern: the compiler compares those byte by byte.
+    #[inline(always)]
+    pub(crate) fn is_written(&self, word: &str) -> bool {
+        self.raw == word.as_bytes()
+    }
+
+    /// Whether it is written with escapes.
+    #[inline]
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.escaped
+    }
+
     /// Between the quotes, as written.
+    #[inline]
     pub(crate) fn raw(&self) -> &'b [u8] {
         self.raw
     }

@@ -4,7 +4,7 @@
 
 use types::TokenUsage;
 
-use crate::json::{Bad, Cursor, Shape, Text};
+use crate::json::{Bad, Cursor, Letters, Shape, Text};
 
 /// What one chunk, or one whole answer, holds.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(crate) struct Outline<'b> {
     pub(crate) usage: Option<TokenUsage>,
     /// The model's name.
     pub(crate) model: Option<Text<'b>>,
+    /// Whether it is still to be seen that the text is UTF-8.
+    pub(crate) letters: Letters,
 }
 
 impl Outline<'_> {
@@ -32,36 +34,35 @@ impl Outline<'_> {
     }
 }
 
-/// Reads the outline. The text must be UTF-8.
+/// Reads the outline. That the text is UTF-8 is known only where its letters are ASCII.
 pub(crate) fn outline(text: &[u8]) -> Result<Outline<'_>, Bad> {
     let mut cursor = Cursor::new(text);
     let mut found = Outline {
         messages: true,
         ..Outline::default()
     };
-    cursor.object(|cursor, key| match key.raw() {
-        b"choices" => choices(cursor, &mut found),
-        b"usage" => {
+    cursor.object(|cursor, key| {
+        if key.is_written("choices") {
+            choices(cursor, &mut found)?;
+        } else if key.is_written("usage") {
             let usage = usage(cursor)?;
             found.usage = usage.or(found.usage);
-            Ok(())
-        }
-        b"error" => {
+        } else if key.is_written("error") {
             found.error = !matches!(cursor.skip()?, Shape::Null | Shape::False);
-            Ok(())
-        }
-        b"model" => {
+        } else if key.is_written("model") {
             found.model = text_or_skip(cursor)?;
-            Ok(())
+        } else {
+            cursor.skip()?;
         }
-        _ => cursor.skip().map(drop),
+        Ok::<(), Bad>(())
     })?;
     cursor.end()?;
+    found.letters = cursor.letters();
     Ok(found)
 }
 
 fn choices<'b>(cursor: &mut Cursor<'b>, found: &mut Outline<'b>) -> Result<(), Bad> {
-    if cursor.shape()? != Shape::Array {
+    if !cursor.is_before(b'[') {
         return cursor.skip().map(drop);
     }
     let mut count = 0;
@@ -74,24 +75,24 @@ fn choices<'b>(cursor: &mut Cursor<'b>, found: &mut Outline<'b>) -> Result<(), B
 }
 
 fn choice<'b>(cursor: &mut Cursor<'b>, found: &mut Outline<'b>) -> Result<(), Bad> {
-    if cursor.shape()? != Shape::Object {
+    if !cursor.is_before(b'{') {
         found.messages = false;
         return cursor.skip().map(drop);
     }
     let mut message = false;
-    cursor.object(|cursor, key| match key.raw() {
-        b"delta" => delta(cursor, found),
-        b"message" => {
+    cursor.object(|cursor, key| {
+        if key.is_written("delta") {
+            delta(cursor, found)?;
+        } else if key.is_written("message") {
             message = cursor.skip()? == Shape::Object;
-            Ok(())
-        }
-        b"finish_reason" => {
+        } else if key.is_written("finish_reason") {
             found.finish = text_or_skip(cursor)?
                 .filter(|text| !text.is_empty())
                 .or(found.finish);
-            Ok(())
+        } else {
+            cursor.skip()?;
         }
-        _ => cursor.skip().map(drop),
+        Ok::<(), Bad>(())
     })?;
     found.messages &= message;
     Ok(())
@@ -99,7 +100,7 @@ fn choice<'b>(cursor: &mut Cursor<'b>, found: &mut Outline<'b>) -> Result<(), Ba
 
 /// A delta is content if it has anything besides a role.
 fn delta(cursor: &mut Cursor<'_>, found: &mut Outline<'_>) -> Result<(), Bad> {
-    if cursor.shape()? != Shape::Object {
+    if !cursor.is_before(b'{') {
         return cursor.skip().map(drop);
     }
     cursor.object(|cursor, key| {
@@ -110,13 +111,13 @@ fn delta(cursor: &mut Cursor<'_>, found: &mut Outline<'_>) -> Result<(), Bad> {
             Shape::Text | Shape::Array | Shape::Object => span.end - span.start <= 2,
             Shape::True | Shape::Number => false,
         };
-        found.content |= !empty && key.raw() != b"role";
+        found.content |= !empty && !key.is_written("role");
         Ok(())
     })
 }
 
 fn text_or_skip<'b>(cursor: &mut Cursor<'b>) -> Result<Option<Text<'b>>, Bad> {
-    if cursor.shape()? == Shape::Text {
+    if cursor.is_before(b'"') {
         cursor.text().map(Some)
     } else {
         cursor.skip().map(|_| None)
@@ -126,30 +127,35 @@ fn text_or_skip<'b>(cursor: &mut Cursor<'b>) -> Result<Option<Text<'b>>, Bad> {
 /// Reads OpenAI's usage object. Source: openai.openapi.yaml, `CompletionUsage`, seen 2026-11; `DeepSeek` says
 /// `prompt_cache_hit_tokens`.
 fn usage(cursor: &mut Cursor<'_>) -> Result<Option<TokenUsage>, Bad> {
-    if cursor.shape()? != Shape::Object {
+    if !cursor.is_before(b'{') {
         cursor.skip()?;
         return Ok(None);
     }
     let mut usage = TokenUsage::default();
     let mut cache_hit = None;
     cursor.object(|cursor, key| {
-        match key.raw() {
-            b"prompt_tokens" => usage.input = cursor.count()?,
-            b"completion_tokens" => usage.output = cursor.count()?,
-            b"prompt_cache_hit_tokens" => cache_hit = cursor.count()?,
-            b"prompt_tokens_details" => counts(cursor, |key, count| match key {
-                b"cached_tokens" => usage.cache_read = count,
-                b"cache_write_tokens" => usage.cache_write = count,
-                _ => {}
-            })?,
-            b"completion_tokens_details" => counts(cursor, |key, count| {
-                if key == b"reasoning_tokens" {
+        if key.is_written("prompt_tokens") {
+            usage.input = cursor.count()?;
+        } else if key.is_written("completion_tokens") {
+            usage.output = cursor.count()?;
+        } else if key.is_written("prompt_cache_hit_tokens") {
+            cache_hit = cursor.count()?;
+        } else if key.is_written("prompt_tokens_details") {
+            counts(cursor, |key, count| {
+                if key.is_written("cached_tokens") {
+                    usage.cache_read = count;
+                } else if key.is_written("cache_write_tokens") {
+                    usage.cache_write = count;
+                }
+            })?;
+        } else if key.is_written("completion_tokens_details") {
+            counts(cursor, |key, count| {
+                if key.is_written("reasoning_tokens") {
                     usage.reasoning = count;
                 }
-            })?,
-            _ => {
-                cursor.skip()?;
-            }
+            })?;
+        } else {
+            cursor.skip()?;
         }
         Ok::<(), Bad>(())
     })?;
@@ -157,12 +163,12 @@ fn usage(cursor: &mut Cursor<'_>) -> Result<Option<TokenUsage>, Bad> {
     Ok((!usage.is_unknown()).then_some(usage))
 }
 
-fn counts(cursor: &mut Cursor<'_>, mut each: impl FnMut(&[u8], Option<u64>)) -> Result<(), Bad> {
-    if cursor.shape()? != Shape::Object {
+fn counts(cursor: &mut Cursor<'_>, mut each: impl FnMut(Text<'_>, Option<u64>)) -> Result<(), Bad> {
+    if !cursor.is_before(b'{') {
         return cursor.skip().map(drop);
     }
     cursor.object(|cursor, key| {
-        each(key.raw(), cursor.count()?);
+        each(key, cursor.count()?);
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 pub use self::extensions::without_extensions;
 pub use crate::json::Span;
-use crate::json::{Bad, Cursor, Shape, Text};
+use crate::json::{Bad, Cursor, Letters, Shape};
 
 /// What a scan found at the top level of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,13 +107,21 @@ impl From<Bad> for ScanError {
 /// A body that is no JSON object, repeats a key that decides where the call goes, or has such a key with a value of
 /// the wrong kind.
 pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
-    if let Err(bad) = std::str::from_utf8(body) {
+    let mut cursor = Cursor::new(body);
+    let found = members(&mut cursor);
+    // Bytes that are no text are told before all else. A walk to the end that met only ASCII has seen that there are none.
+    if (found.is_err() || cursor.letters() == Letters::Unknown)
+        && let Err(bad) = std::str::from_utf8(body)
+    {
         return Err(ScanError::NotJson {
             at: bad.valid_up_to(),
             what: "these bytes are no UTF-8",
         });
     }
-    let mut cursor = Cursor::new(body);
+    found
+}
+
+fn members(cursor: &mut Cursor<'_>) -> Result<Scan, ScanError> {
     if cursor.shape()? != Shape::Object {
         cursor.skip()?;
         cursor.end()?;
@@ -126,7 +134,11 @@ pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
     let mut seen = Seen::default();
     cursor.object(|cursor, key| {
         found.members += 1;
-        member(cursor, key, &mut found, &mut seen)
+        if key.is_escaped() {
+            let name = key.read().unwrap_or_default();
+            return member(cursor, name.as_bytes(), &mut found, &mut seen);
+        }
+        member(cursor, key.raw(), &mut found, &mut seen)
     })?;
     cursor.end()?;
     Ok(found)
@@ -148,60 +160,65 @@ impl Seen {
     }
 }
 
-/// Keys that are read; the first letters tell most others apart before any comparison.
-fn member<'b>(
-    cursor: &mut Cursor<'b>,
-    key: Text<'b>,
+/// Reads the value of a key that matters, and skips those of others.
+#[inline(always)]
+fn member(
+    cursor: &mut Cursor<'_>,
+    key: &[u8],
     found: &mut Scan,
     seen: &mut Seen,
 ) -> Result<(), ScanError> {
-    if key.is("model") {
+    // Not by patterns: the compiler compares those byte by byte.
+    let is = |word: &str| key == word.as_bytes();
+    if is("model") {
         seen.once(0, "model")?;
-        let (shape, span) = cursor.spanned()?;
-        if shape != Shape::Text {
-            return Err(ScanError::WrongType {
-                param: "model",
-                expected: "a string",
-            });
-        }
-        found.model = Some(span);
-    } else if key.is("stream") {
+        let model = value(cursor, Shape::Text, "model", "a string")?;
+        found.model = Some(model);
+    } else if is("stream") {
         seen.once(1, "stream")?;
         found.stream = boolean(cursor, "stream")?;
-    } else if key.is("stream_options") {
+    } else if is("stream_options") {
         seen.once(2, "stream_options")?;
         options(cursor, found)?;
-    } else if key.is("messages") {
+    } else if is("messages") {
         seen.once(3, "messages")?;
-        let (shape, span) = cursor.spanned()?;
-        if shape != Shape::Array {
-            return Err(ScanError::WrongType {
-                param: "messages",
-                expected: "an array",
-            });
-        }
-        found.messages = Some(span);
-    } else if key.is("max_completion_tokens") {
+        let messages = value(cursor, Shape::Array, "messages", "an array")?;
+        found.messages = Some(messages);
+    } else if is("max_completion_tokens") {
         found.max_output = cursor.count()?.or(found.max_output);
-    } else if key.is("max_tokens") {
+    } else if is("max_tokens") {
         let count = cursor.count()?;
         found.max_output = found.max_output.or(count);
-    } else if key.is("reasoning_effort") || key.is("reasoning") || key.is("thinking") {
-        let shape = cursor.shape()?;
-        let off = match shape {
-            Shape::Null | Shape::False => true,
-            Shape::Text => {
-                let mut ahead = *cursor;
-                ahead.text()?.is("none")
-            }
-            Shape::True | Shape::Number | Shape::Array | Shape::Object => false,
-        };
-        cursor.skip()?;
-        found.asks_reasoning |= !off;
+    } else if is("reasoning_effort") || is("reasoning") || is("thinking") {
+        found.asks_reasoning |= asks_reasoning(cursor)?;
     } else {
         cursor.skip()?;
     }
     Ok(())
+}
+
+fn value(
+    cursor: &mut Cursor<'_>,
+    wanted: Shape,
+    param: &'static str,
+    expected: &'static str,
+) -> Result<Span, ScanError> {
+    let (shape, span) = cursor.spanned()?;
+    if shape == wanted {
+        Ok(span)
+    } else {
+        Err(ScanError::WrongType { param, expected })
+    }
+}
+
+fn asks_reasoning(cursor: &mut Cursor<'_>) -> Result<bool, Bad> {
+    let mut ahead = *cursor;
+    let off = match cursor.skip()? {
+        Shape::Null | Shape::False => true,
+        Shape::Text => ahead.text()?.is("none"),
+        Shape::True | Shape::Number | Shape::Array | Shape::Object => false,
+    };
+    Ok(!off)
 }
 
 fn boolean(cursor: &mut Cursor<'_>, param: &'static str) -> Result<bool, ScanError> {

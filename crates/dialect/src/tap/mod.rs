@@ -11,6 +11,7 @@ use bytes::Bytes;
 use types::TokenUsage;
 
 use crate::fault::{ErrorWords, StreamFault};
+use crate::json::Letters;
 use crate::openai_chat::shallow::{self, Outline};
 use crate::sse::{Fields, Framer};
 use crate::{Dialect, Event, StreamDecoder, error_words};
@@ -220,10 +221,15 @@ impl Tap {
         if data.is_empty() {
             return Ok(Class::Lifecycle);
         }
-        if std::str::from_utf8(&data).is_err() {
+        let outline = shallow::outline(&data);
+        // Bytes that are no text are told before all else.
+        let letters = outline
+            .as_ref()
+            .map_or_else(|_| Letters::Unknown, |outline| outline.letters);
+        if letters == Letters::Unknown && std::str::from_utf8(&data).is_err() {
             return Err(self.malformed("it is no UTF-8"));
         }
-        let outline = match shallow::outline(&data) {
+        let outline = match outline {
             Ok(outline) => outline,
             Err(bad) => return Err(self.malformed(format!("{} (at byte {})", bad.what, bad.at))),
         };
