@@ -38,18 +38,26 @@ impl Try<'_> {
             return self.read_error(Some((call, kind)), answer).await;
         }
         let content_type = media_type(&answer.headers);
-        if content_type == "text/html" {
+        let is = |wanted: &str| content_type.eq_ignore_ascii_case(wanted);
+        if is("text/html") {
             return self.not_an_answer(answer, ContentFault::Html).await;
         }
-        match (call.stream, content_type == "text/event-stream") {
-            (true, true) => self.read_stream(call, kind, answer, added_usage).await,
-            (true, false) if content_type.starts_with("text/") && content_type != "text/plain" => {
-                self.not_an_answer(answer, ContentFault::WrongShape { what: content_type })
-                    .await
-            }
-            (true, false) => self.read_whole_for_stream(kind, answer).await,
-            (false, _) => self.read_whole(call, kind, answer).await,
+        if !call.stream {
+            return self.read_whole(call, kind, answer).await;
         }
+        if is("text/event-stream") {
+            return self.read_stream(call, kind, answer, added_usage).await;
+        }
+        let is_text = content_type
+            .get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("text/"));
+        if is_text && !is("text/plain") {
+            let what = content_type.to_ascii_lowercase();
+            return self
+                .not_an_answer(answer, ContentFault::WrongShape { what })
+                .await;
+        }
+        self.read_whole_for_stream(kind, answer).await
     }
 
     fn frame(&self, call: &ModelCall) -> ReplyFrame {
@@ -404,29 +412,25 @@ fn count_bytes(evidence: &mut Evidence, body: &upstream::Body) {
     evidence.bytes.received = evidence.bytes.received.max(body.received());
 }
 
-/// The media type without its parameters, lower case.
-fn media_type(headers: &HeaderMap) -> String {
+/// The media type without its parameters, as sent.
+fn media_type(headers: &HeaderMap) -> &str {
     let text = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    text.split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    text.split(';').next().unwrap_or_default().trim()
 }
 
 /// What of a model's answer head goes on: its own id, its limits under another name; nothing of this hop, no cookie.
 fn forwarded(headers: &HeaderMap, kind: &'static Kind) -> HeaderMap {
-    let mut on = HeaderMap::with_capacity(12);
-    let upstream_id = headers.get(kind.request_id_header);
-    if let Some(id) = upstream_id {
-        on.insert(HeaderName::from_static("x-upstream-request-id"), id.clone());
-    }
+    const UPSTREAM_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+    // Room for what the answer's own head adds: growing would move everything.
+    let mut on = HeaderMap::with_capacity(14);
     for (name, value) in headers {
         let text = name.as_str();
-        if text.starts_with("openai-") {
+        if text == kind.request_id_header {
+            on.insert(UPSTREAM_ID, value.clone());
+        } else if text.starts_with("openai-") {
             on.insert(name.clone(), value.clone());
         } else if let Some(rest) = text.strip_prefix("x-ratelimit-")
             && let Ok(renamed) = HeaderName::try_from(format!("x-upstream-ratelimit-{rest}"))
