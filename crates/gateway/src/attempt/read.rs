@@ -345,7 +345,11 @@ impl Try<'_> {
             ReplyFault::Empty => ContentFault::Empty,
             ReplyFault::NotJson { at } => ContentFault::NotJson { at },
             ReplyFault::WrongShape { what } => ContentFault::WrongShape { what },
-            ReplyFault::ErrorObject(_) => ContentFault::ErrorObject,
+            ReplyFault::ErrorObject(words) => {
+                // The dialect has read more than an error object: a blocked prompt has none.
+                evidence.signal = Some(provider::signal_of(kind, 200, headers, *words));
+                ContentFault::ErrorObject
+            }
         }));
         self.failure(evidence, None)
     }
