@@ -3,18 +3,11 @@
 use std::fmt::Write;
 
 use diagnosis::Code;
-use rust_embed::RustEmbed;
-
-/// The pages of `docs/errors`.
-#[derive(RustEmbed)]
-#[folder = "../../docs/errors"]
-#[allow_missing = true]
-struct Pages;
 
 /// The explanation of a code, of a word of `check`, or of an HTTP status.
 pub(super) fn explain(what: &str) -> Option<String> {
     if let Some(code) = Code::parse(what) {
-        return Some(page(code).unwrap_or_else(|| facts(code)));
+        return Some(code.page().to_owned());
     }
     if let Some((word, text)) = config::words().iter().find(|(word, _)| *word == what) {
         return Some(format!("{word} (found by goodgate check)\n\n{text}\n"));
@@ -24,25 +17,6 @@ pub(super) fn explain(what: &str) -> Option<String> {
         .ok()
         .filter(|status| (100..600).contains(status))?;
     by_status(status)
-}
-
-fn page(code: Code) -> Option<String> {
-    let page = Pages::get(&format!("{}.md", code.as_str()))?;
-    String::from_utf8(page.data.into_owned()).ok()
-}
-
-/// The table's row, where a build has no page.
-fn facts(code: Code) -> String {
-    let facts = code.facts();
-    format!(
-        "{}\n\n{}\n\nGroup {} · origin {} · status {}\n\nFix: {}\n",
-        code.as_str(),
-        facts.meaning,
-        facts.group.as_str(),
-        facts.origin.as_str(),
-        facts.http,
-        facts.fix
-    )
 }
 
 /// The codes with which a client sees this status.
