@@ -22,6 +22,7 @@ use crate::exchange::{Began, Exchange, State};
 use crate::faults::head_facts;
 use crate::http1::encode::{RequestHead, write_head};
 use crate::http1::{Asked, Framing, HeadReader};
+use crate::identity::Identity;
 use crate::pool::{Bounds, Pool};
 use crate::timer::Timer;
 
@@ -188,11 +189,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn put_back(
         &self,
-        identity: &Arc<str>,
+        identity: &Identity,
         limit: Duration,
         connection: Box<Connection>,
+        now: Instant,
     ) {
-        let now = self.clock.now();
         let mut pool = self.pool.lock();
         pool.put(identity, limit, connection, now);
         if pool.is_sweep_due(now) {
@@ -363,6 +364,7 @@ impl Client {
             buffer,
             unsent,
             request_whole,
+            now,
         } = began;
         evidence.phase = Phase::Body;
         // What came of the body with the head is counted by the body.
@@ -393,13 +395,14 @@ impl Client {
             Arc::clone(&self.shared),
             Beginning {
                 connection,
-                identity: Arc::clone(&to.identity),
+                identity: to.identity.clone(),
                 idle_limit: to.idle_limit,
                 keep_alive: head.keep_alive && request_whole,
                 framing: head.framing,
                 buffer,
                 unsent,
                 decoder,
+                now,
             },
         );
         Ok(Answer {

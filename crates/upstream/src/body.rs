@@ -19,6 +19,7 @@ use crate::decode::Decoder;
 use crate::exchange::Unsent;
 use crate::faults;
 use crate::http1::{BodyReader, Framing, Step};
+use crate::identity::Identity;
 use crate::timer::{Limit, Wait};
 
 /// The most that is set aside at once for an announced length; more is made room for as it comes.
@@ -53,7 +54,7 @@ impl BodyFault {
 pub struct Body {
     shared: Arc<Shared>,
     connection: Option<Box<Connection>>,
-    identity: Arc<str>,
+    identity: Identity,
     idle_limit: Duration,
     keep_alive: bool,
     reader: BodyReader,
@@ -83,13 +84,15 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Beginning {
     pub(crate) connection: Box<Connection>,
-    pub(crate) identity: Arc<str>,
+    pub(crate) identity: Identity,
     pub(crate) idle_limit: Duration,
     pub(crate) keep_alive: bool,
     pub(crate) framing: Framing,
     pub(crate) buffer: BytesMut,
     pub(crate) unsent: Option<Box<Unsent>>,
     pub(crate) decoder: Option<Box<Decoder>>,
+    /// The time, where it is known from the moment before.
+    pub(crate) now: Option<Instant>,
 }
 
 impl Body {
@@ -122,7 +125,7 @@ impl Body {
             Ok(Step::More | Step::Done) => {}
             Err(fault) => body.fault = Some(fault),
         }
-        body.settle();
+        body.settle(beginning.now);
         body
     }
 
@@ -269,11 +272,11 @@ impl Body {
                 match self.reader.step(&mut self.buffer) {
                     Ok(Step::Data(data)) => {
                         self.received = self.received.saturating_add(data.len() as u64);
-                        self.settle();
+                        self.settle(None);
                         return Poll::Ready(Some(Ok(data)));
                     }
                     Ok(Step::Done) => {
-                        self.settle();
+                        self.settle(None);
                         return Poll::Ready(None);
                     }
                     Ok(Step::More) => {}
@@ -287,7 +290,7 @@ impl Body {
                     if !self.reader.end() {
                         return Poll::Ready(Some(Err(self.fail(Fault::BodyTruncated, None))));
                     }
-                    self.settle();
+                    self.settle(None);
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Err(fault)) => return Poll::Ready(Some(Err(self.fail(fault, None)))),
@@ -390,7 +393,7 @@ impl Body {
     }
 
     /// Once the body is whole: its connection goes back to the pool, or closes where it must.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Option<Instant>) {
         if !self.reader.is_done() {
             return;
         }
@@ -398,8 +401,9 @@ impl Body {
         if let Some(connection) = self.connection.take()
             && clean
         {
+            let now = now.unwrap_or_else(|| self.shared.clock.now());
             self.shared
-                .put_back(&self.identity, self.idle_limit, connection);
+                .put_back(&self.identity, self.idle_limit, connection, now);
         }
         self.shared.buffers.put_read(mem::take(&mut self.buffer));
         self.timer = None;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Reach;
+use crate::identity::Identity;
 use crate::tls::TlsPolicy;
 
 /// Whether the bytes are encrypted.
@@ -51,7 +52,7 @@ pub struct Destination {
     pub idle_limit: Duration,
     /// Which resolved addresses may be connected to. Default: all but link-local and metadata services.
     pub reach: Reach,
-    pub(crate) identity: Arc<str>,
+    pub(crate) identity: Identity,
 }
 
 /// The idle limit where nobody says otherwise: LLM calls may be sent again, so a stale connection costs little.
@@ -126,7 +127,7 @@ fn identity(
     port: u16,
     tls: Option<&TlsPolicy>,
     reach: Reach,
-) -> Arc<str> {
+) -> Identity {
     let fingerprint = tls.map_or("", TlsPolicy::fingerprint);
-    Arc::from(format!("{scheme}://{host}:{port}|{reach:?}|{fingerprint}"))
+    Identity::new(&format!("{scheme}://{host}:{port}|{reach:?}|{fingerprint}"))
 }

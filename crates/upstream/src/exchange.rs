@@ -130,6 +130,8 @@ pub(crate) struct State {
     broken: Option<Fault>,
     buffer: BytesMut,
     limit: Option<(Limit, u64)>,
+    /// When the last bytes came, where they were the first.
+    came: Option<Instant>,
 }
 
 /// A head, and what came or remained beside it.
@@ -140,6 +142,8 @@ pub(crate) struct Began {
     pub(crate) unsent: Option<Box<Unsent>>,
     /// Whether the request went out whole, or goes on going out.
     pub(crate) request_whole: bool,
+    /// When it came, if it came at once.
+    pub(crate) now: Option<Instant>,
 }
 
 impl Exchange<'_> {
@@ -180,6 +184,7 @@ impl Exchange<'_> {
             buffer,
             request_whole: whole || unsent.is_some(),
             unsent,
+            now: self.state.came,
         }
     }
 
@@ -260,9 +265,11 @@ impl Exchange<'_> {
                     return Poll::Ready(Err(self.ended(fault, evidence)));
                 }
                 Poll::Ready(Ok(count)) => {
+                    self.state.came = None;
                     if evidence.bytes.received == 0 {
-                        let passed = self.clock.now().saturating_duration_since(self.start);
-                        evidence.times.first_byte = Some(passed);
+                        let now = self.clock.now();
+                        self.state.came = Some(now);
+                        evidence.times.first_byte = Some(now.saturating_duration_since(self.start));
                     }
                     evidence.bytes.received += count as u64;
                     match self.heads.advance(&mut self.state.buffer) {

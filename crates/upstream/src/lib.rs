@@ -16,6 +16,7 @@ pub mod dns;
 mod exchange;
 mod faults;
 pub mod http1;
+mod identity;
 mod pool;
 mod timer;
 pub mod tls;

@@ -1,11 +1,11 @@
 //! Idle connections, the most recently used first.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 use crate::destination::Destination;
+use crate::identity::{ByIdentity, Identity};
 
 /// No connection is older: addresses change, and so do the servers behind a balancer. Source: failures.md 6.3.
 const MAXIMUM_AGE: Duration = Duration::from_secs(300);
@@ -33,7 +33,7 @@ pub(crate) struct Bounds {
 #[derive(Debug)]
 pub(crate) struct Pool {
     bounds: Bounds,
-    places: HashMap<Arc<str>, Place>,
+    places: ByIdentity<Place>,
     total: usize,
     swept: Option<(Instant, u64)>,
 }
@@ -57,7 +57,7 @@ impl Pool {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            places: HashMap::new(),
+            places: ByIdentity::default(),
             total: 0,
             swept: None,
         }
@@ -80,7 +80,7 @@ impl Pool {
     /// Keeps a connection for later, for as long as all concerned allow.
     pub(crate) fn put(
         &mut self,
-        identity: &Arc<str>,
+        identity: &Identity,
         limit: Duration,
         connection: Box<Connection>,
         now: Instant,
@@ -103,7 +103,7 @@ impl Pool {
         }
         let place = match self.places.get_mut(identity) {
             Some(place) => place,
-            None => self.places.entry(Arc::clone(identity)).or_default(),
+            None => self.places.entry(identity.clone()).or_default(),
         };
         if place.idle.len() >= self.bounds.per_destination && place.idle.pop_front().is_some() {
             self.total = self.total.saturating_sub(1);
@@ -117,11 +117,11 @@ impl Pool {
     }
 
     /// A reused connection turned out to be closed: the peer's idle limit is shorter than ours.
-    pub(crate) fn learn(&mut self, identity: &Arc<str>, idle_for: Duration, now: Instant) {
+    pub(crate) fn learn(&mut self, identity: &Identity, idle_for: Duration, now: Instant) {
         if idle_for < SHORTEST_LESSON {
             return;
         }
-        let place = self.places.entry(Arc::clone(identity)).or_default();
+        let place = self.places.entry(identity.clone()).or_default();
         let known = place
             .lesson
             .filter(|(_, until)| now < *until)

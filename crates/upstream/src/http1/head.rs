@@ -10,7 +10,7 @@ use http::{StatusCode, Version};
 use memchr::memchr;
 
 use super::body::Framing;
-use super::{excerpt, framing, skip};
+use super::{excerpt, framing, names, skip};
 
 /// Most headers of one head. Source: failures.md, `response_header_too_large`.
 pub const HEADERS: usize = 128;
@@ -106,7 +106,7 @@ impl HeadReader {
                         return Err(self.too_large());
                     }
                     skip(buffer, length);
-                    return Ok(Some(*head));
+                    return Ok(Some(head));
                 }
             }
         }
@@ -156,7 +156,7 @@ impl HeadReader {
 enum Found {
     Partial,
     Interim { length: usize },
-    Final { head: Box<Head>, length: usize },
+    Final { head: Head, length: usize },
 }
 
 fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
@@ -205,8 +205,11 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
     let mut claims = Claims::default();
     for header in response.headers.iter() {
         claims.take(header.name, header.value)?;
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| framing("header name", header.name.as_bytes()))?;
+        let bytes = header.name.as_bytes();
+        let name = match names::known(bytes) {
+            Some(name) => name,
+            None => HeaderName::from_bytes(bytes).map_err(|_| framing("header name", bytes))?,
+        };
         let value = HeaderValue::from_maybe_shared(part(header.value))
             .map_err(|_| framing("header value", header.value))?;
         headers
@@ -227,10 +230,7 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
         keep_alive: claims.keeps_alive(version, body),
         keep_alive_timeout: claims.timeout,
     };
-    Ok(Found::Final {
-        head: Box::new(head),
-        length,
-    })
+    Ok(Found::Final { head, length })
 }
 
 /// Tells garbage from a slow status line: an incomplete one must begin like one.

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod encode;
 pub mod head;
+mod names;
 #[doc(hidden)]
 pub mod whole;
 
