@@ -180,6 +180,12 @@ fn images_are_carried_or_refused_by_name() {
                 {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}, {"text": "after"}]}))
             .sends("mistral", json!({"/messages/0/content": [{"text": "before"},
                 {"image_url": {"url": data}}, {"text": "after"}]})),
+        Case::new("bytes to openai", with(data))
+            .only("openai", "gpt-5-mini")
+            .sends(
+                "openai",
+                json!({"/messages/0/content/1/image_url": {"url": data, "detail": "low"}}),
+            ),
         Case::new("an address", with(address))
             .sends("anthropic", json!({"/messages/0/content/1/source": {"type": "url", "url": address}}))
             .sends("mistral", json!({"/messages/0/content/1/image_url/url": address}))
@@ -249,6 +255,9 @@ fn an_effort_becomes_thinking() {
         .loses("anthropic", &["temperature"])
         .loses("gemini", &["reasoning_effort"])
         .loses("mistral", &["reasoning_effort"]),
+        Case::new("to openai", json!({"reasoning_effort": "high"}))
+            .only("openai", "gpt-5-mini")
+            .sends("openai", json!({"/reasoning_effort": "high"})),
         Case::new(
             "with a small limit",
             json!({"reasoning_effort": "low", "max_completion_tokens": 100}),

@@ -241,8 +241,15 @@ fn a_broken_stream_never_ends_as_if_it_were_whole() {
 }
 
 fn broken(reply: &Reply, code: &str) -> Result<(), String> {
-    ensure(reply.status == 200, || "status".to_owned())?;
     ensure(!reply.body.contains("[DONE]"), || "[DONE]".to_owned())?;
+    if reply.status != 200 {
+        // On a busy machine the break may be read together with the first content: then nothing was sent yet.
+        let error = &reply.json()["error"];
+        ensure(reply.status >= 500, || "status".to_owned())?;
+        return ensure(error["goodgate"]["output_sent"] == false, || {
+            "output was sent".to_owned()
+        });
+    }
     let events = reply.events();
     let chunk = |event: &String| {
         serde_json::from_str::<Value>(event).map_err(|error| format!("{error}: {event}"))
