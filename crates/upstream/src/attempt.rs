@@ -237,10 +237,8 @@ impl Client {
         timers: &Timers,
     ) -> Result<Answer, Box<Evidence>> {
         let start = self.shared.clock.now();
-        let mut evidence = Box::new(Evidence {
-            lane: request.lane,
-            ..Evidence::default()
-        });
+        let mut evidence = Box::<Evidence>::default();
+        evidence.lane = request.lane;
         let mut head = self.shared.buffers.take_head();
         let call = Call {
             to,

@@ -85,8 +85,9 @@ impl HeadReader {
                 skip(buffer, blank);
             }
             let too_large = self.skipped + buffer.len() > self.limit;
-            let whole = self.ends(buffer);
-            if buffer.is_empty() || !(whole || too_large || buffer.len() >= self.look_at) {
+            // Most heads come whole at once: the parser finds that out by itself.
+            let worth_a_look = too_large || buffer.len() >= self.look_at || self.ends(buffer);
+            if buffer.is_empty() || !worth_a_look {
                 return self.within_limit(too_large);
             }
             self.look_at = buffer.len().saturating_mul(2);
