@@ -36,6 +36,15 @@ impl<'b> Cursor<'b> {
         cursor
     }
 
+    /// At a place that is known from an earlier walk.
+    pub(crate) fn back_at(bytes: &'b [u8], at: usize) -> Self {
+        Self {
+            bytes,
+            at,
+            wide: false,
+        }
+    }
+
     /// The offset of the next byte.
     pub(crate) fn at(&self) -> usize {
         self.at

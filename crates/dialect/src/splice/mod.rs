@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 pub use self::extensions::without_extensions;
 pub use crate::json::Span;
-use crate::json::{Bad, Cursor, Letters, Shape};
+use crate::json::{Bad, Cursor, Letters, Shape, Text};
 
 /// What a scan found at the top level of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +45,11 @@ impl Scan {
     /// The model's name, escapes resolved.
     #[must_use]
     pub fn model<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
-        let span = self.model?;
-        Cursor::new(span.of(body)).text().ok()?.read()
+        self.model_text(body)?.read()
+    }
+
+    fn model_text<'b>(&self, body: &'b [u8]) -> Option<Text<'b>> {
+        Cursor::back_at(body, self.model?.start).text().ok()
     }
 }
 
@@ -358,9 +361,10 @@ pub struct Rewrite<'a> {
 /// The body with these changes. Nothing of it is copied, and what is already right is left alone.
 #[must_use]
 pub fn rewrite(body: &Bytes, scan: &Scan, wanted: &Rewrite<'_>) -> Vec<Bytes> {
-    let mut edits = Vec::with_capacity(2);
+    let mut edits = Vec::new();
+    let is_right = |text: Text<'_>| text.is(wanted.model);
     match scan.model {
-        Some(_) if scan.model(body).as_deref() == Some(wanted.model) => {}
+        Some(_) if scan.model_text(body).is_some_and(is_right) => {}
         Some(span) => edits.push(Edit::Replace(span, quoted(wanted.model))),
         None => edits.push(first_member(
             scan,
@@ -416,7 +420,12 @@ fn first_member(scan: &Scan, member: fmt::Arguments<'_>) -> Edit {
 }
 
 fn quoted(text: &str) -> Bytes {
-    Bytes::from(Quoted(text).to_string())
+    // Exactly the room of a name without escapes, which then stays where it is.
+    let mut json = Vec::with_capacity(text.len() + 2);
+    match serde_json::to_writer(&mut json, text) {
+        Ok(()) => Bytes::from(json),
+        Err(_) => Bytes::from_static(b"\"\""),
+    }
 }
 
 /// A string as JSON.
