@@ -549,3 +549,22 @@ fn a_hundred_parallel_calls_to_a_flaky_model_are_all_answered_with_two_requests_
     let replies = in_parallel(&[(); 100], |()| rig.chat("p/flaky-502"));
     told_apart(&rig, &replies);
 }
+
+#[test]
+fn a_repeat_that_may_have_been_executed_twice_is_recorded_as_such() {
+    for (fault, at_risk) in [("html-502", true), ("openai-overloaded", false)] {
+        let json = format!(r#"{{"rules":[{{"when":{{"attempt":1}},"fault":"{fault}"}}]}}"#);
+        let rig = Rig::scripted(&json);
+        let reply = rig.chat("p/a");
+        assert_eq!(
+            reply.header("x-goodgate-outcome"),
+            Some("recovered"),
+            "{fault}"
+        );
+        let policy = rig.row(&reply).call.details.policy;
+        let told = policy
+            .iter()
+            .any(|(name, value)| name == "possible_duplicate" && value == "true");
+        assert_eq!(told, at_risk, "{fault}: {policy:?}");
+    }
+}
