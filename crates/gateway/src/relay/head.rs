@@ -7,7 +7,7 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
 use crate::journal::access_log::millis;
-use crate::journal::{Attempt, Journal, Outcome};
+use crate::journal::{Attempt, Event, Journal, Outcome};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -15,7 +15,7 @@ const OUTCOME: HeaderName = HeaderName::from_static("x-goodgate-outcome");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-goodgate-attempts");
 const SERVED_BY: HeaderName = HeaderName::from_static("x-goodgate-served-by");
 
-/// At most this many attempts are told in a header.
+/// At most this many attempts or fields are told in a header.
 const MOST_TOLD: usize = 10;
 
 /// `x-request-id` and `request-id`.
@@ -37,6 +37,22 @@ pub fn served_by(headers: &mut HeaderMap, journal: &Journal) {
     let served = journal.attempts().next_back();
     if let Some(value) = served.and_then(|attempt| HeaderValue::from_str(&attempt.target).ok()) {
         headers.insert(SERVED_BY, value);
+    }
+}
+
+/// `x-goodgate-lost`: the fields of the request that the target's format could not carry, where there are any.
+pub fn lost(headers: &mut HeaderMap, journal: &Journal) {
+    let mut fields: Vec<&str> = Vec::new();
+    for event in journal.events() {
+        if let Event::Lost { field, .. } = event
+            && !fields.contains(&field.as_str())
+            && fields.len() < MOST_TOLD
+        {
+            fields.push(field);
+        }
+    }
+    if !fields.is_empty() {
+        insert(headers, "x-goodgate-lost", &fields.join(", "));
     }
 }
 

@@ -97,6 +97,7 @@ fn success_head(headers: &mut http::HeaderMap, journal: &Journal, trail: bool) {
     let attempts = journal.attempts().count();
     head::outcome(headers, answered_outcome(journal), attempts);
     head::served_by(headers, journal);
+    head::lost(headers, journal);
     if attempts > 1 || trail {
         head::trail(headers, journal);
         head::proxy_status(headers, journal, None);

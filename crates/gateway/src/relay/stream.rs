@@ -77,7 +77,8 @@ impl Relay {
             }
             if self.live.body.is_none() {
                 self.note_usage();
-                let settlement = self.settlement.take()?;
+                let mut settlement = self.settlement.take()?;
+                self.note_losses(&mut settlement);
                 settlement.complete();
                 return None;
             }
@@ -190,20 +191,26 @@ impl Relay {
         evidence
     }
 
+    /// What of the answer could not be carried goes into the journal.
+    fn note_losses(&mut self, settlement: &mut Settlement) {
+        let Some(journal) = settlement.journal() else {
+            return;
+        };
+        for loss in self.live.flow.take_losses() {
+            journal.add(Event::Lost {
+                field: loss.field.into_owned(),
+                why: loss.why.into_owned(),
+            });
+        }
+    }
+
     /// Ends the stream with an error event; the upstream's connection is closed at once.
     fn break_off(&mut self, evidence: Evidence) {
         self.live.body = None;
         let Some(mut settlement) = self.settlement.take() else {
             return;
         };
-        if let Some(journal) = settlement.journal() {
-            for loss in self.live.flow.take_losses() {
-                journal.add(Event::Lost {
-                    field: loss.field.into_owned(),
-                    why: loss.why.into_owned(),
-                });
-            }
-        }
+        self.note_losses(&mut settlement);
         let event = midstream::break_off(&self.gate, settlement, evidence, self.status);
         self.live.held.push_back(event);
     }

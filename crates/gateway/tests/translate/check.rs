@@ -222,6 +222,13 @@ impl Case {
                 .map(|loss| loss.field)
                 .collect();
             ensure(lost == *fields, || format!("lost {lost:?}, not {fields:?}"))?;
+            let told = reply.header("x-goodgate-lost").unwrap_or_default();
+            let tells = fields
+                .iter()
+                .all(|field| told.split(", ").any(|name| name == *field));
+            ensure(tells, || {
+                format!("the header tells of {told:?}, not {fields:?}")
+            })?;
         }
         Ok(Some(answer))
     }
