@@ -294,6 +294,9 @@ pub struct AnswerHead {
     pub maintenance_header: bool,
     /// Whether `x-envoy-overloaded` is there.
     pub envoy_overloaded: bool,
+    /// `Proxy-Status` (RFC 9209): what a proxy in front of the upstream says of itself.
+    #[serde(serialize_with = "crate::serial::some_masked")]
+    pub proxy_status: Option<String>,
     /// Whether the answer says `Connection: close`.
     pub connection_close: bool,
     /// What [`crate::hint::retry_hint`] read from the headers.

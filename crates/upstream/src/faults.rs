@@ -172,6 +172,7 @@ pub fn head_facts(status: StatusCode, headers: &HeaderMap, now_unix: i64) -> Ans
         }),
         maintenance_header: headers.contains_key("x-maintenance"),
         envoy_overloaded: headers.contains_key("x-envoy-overloaded"),
+        proxy_status: owned("proxy-status"),
         connection_close: headers
             .get_all(header::CONNECTION)
             .iter()

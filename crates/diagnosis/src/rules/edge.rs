@@ -11,9 +11,16 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
         (MadeBy::Cloudflare, 524) => Some(Code::UpstreamGatewayTimeout),
         (MadeBy::AwsElb, 503) => Some(Code::NoHealthyBackend),
         (MadeBy::AwsElb, 504) => Some(Code::UpstreamGatewayTimeout),
+        (_, 502 | 503) if has_no_backend(head) => Some(Code::NoHealthyBackend),
         (_, 500..=599) if head.envoy_overloaded => Some(Code::UpstreamOverloaded),
         _ => None,
     }
+}
+
+/// Google's load balancer says so in `Proxy-Status`. Source: Cloud Load Balancing, proxyStatus, seen 2026-11.
+fn has_no_backend(head: &AnswerHead) -> bool {
+    let said = head.proxy_status.as_deref();
+    said.is_some_and(|said| said.contains("failed_to_pick_backend"))
 }
 
 /// Who made the answer. A `Server` header alone does not tell: edges put theirs on what they pass on, too.

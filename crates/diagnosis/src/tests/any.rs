@@ -125,12 +125,12 @@ fn signal() -> impl Strategy<Value = Signal> {
 
 fn head() -> impl Strategy<Value = AnswerHead> {
     let word = || prop::option::of(text());
-    let words = (word(), word(), word(), word(), word());
+    let words = (word(), word(), word(), word(), word(), word());
     let status = prop_oneof![any::<u16>(), 200_u16..600];
     (status, words, any::<[bool; 3]>(), any::<Option<Duration>>()).prop_map(
         |(status, words, flags, retry_after)| {
             let [maintenance_header, envoy_overloaded, connection_close] = flags;
-            let (content_type, server, upstream_request_id, cf_ray, location) = words;
+            let (content_type, server, upstream_request_id, cf_ray, location, proxy_status) = words;
             AnswerHead {
                 status,
                 content_type,
@@ -140,6 +140,7 @@ fn head() -> impl Strategy<Value = AnswerHead> {
                 location,
                 maintenance_header,
                 envoy_overloaded,
+                proxy_status,
                 connection_close,
                 retry_after,
             }

@@ -77,6 +77,13 @@ pub(super) fn statuses() -> Vec<(Evidence, Code)> {
             Code::InternalError,
         ),
         (
+            with(plain(502), |evidence| {
+                head(evidence).proxy_status =
+                    Some("Google; details=\"failed_to_pick_backend\"".to_owned())
+            }),
+            Code::NoHealthyBackend,
+        ),
+        (
             with(plain(503), |evidence| {
                 head(evidence).envoy_overloaded = true
             }),
