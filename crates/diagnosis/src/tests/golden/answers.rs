@@ -76,6 +76,15 @@ pub(super) fn statuses() -> Vec<(Evidence, Code)> {
             }),
             Code::InternalError,
         ),
+    ]);
+    cases.extend(told_by_proxies());
+    cases
+}
+
+/// What proxies in front of the upstream say in headers of theirs.
+fn told_by_proxies() -> [(Evidence, Code); 2] {
+    let plain = |status: u16| answer(status, JSON, "{}");
+    [
         (
             with(plain(502), |evidence| {
                 head(evidence).proxy_status =
@@ -89,8 +98,7 @@ pub(super) fn statuses() -> Vec<(Evidence, Code)> {
             }),
             Code::UpstreamOverloaded,
         ),
-    ]);
-    cases
+    ]
 }
 
 /// Status, server, content type, body, and what they mean.
