@@ -493,6 +493,7 @@ impl<'a> Course<'a> {
 
     fn credential_name(&self, leg: usize, credential: usize) -> std::borrow::Cow<'_, str> {
         match self.plan.legs.get(leg) {
+            Some(leg) if leg.is_demo() => leg.provider_label().into(),
             Some(Leg::Model { ready, .. }) => ready
                 .credential_names
                 .get(credential)

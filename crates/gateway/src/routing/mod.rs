@@ -82,7 +82,8 @@ impl Leg {
     }
 
     /// Whether a script inside the gateway would answer.
-    fn is_demo(&self) -> bool {
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
         matches!(self, Self::Model { target, .. } if target.provider.kind.place == provider::Place::Inside)
     }
 
@@ -90,6 +91,8 @@ impl Leg {
     #[must_use]
     pub fn provider_label(&self) -> &str {
         match self {
+            // Each scripted model plays a provider of its own: a dead one must not use up what the others may repeat.
+            Self::Model { target, .. } if self.is_demo() => &target.label,
             Self::Model { target, .. } => target.provider.id.as_str(),
             Self::Http { label, .. } => label,
         }
