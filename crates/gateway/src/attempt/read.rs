@@ -15,6 +15,7 @@ use super::opening::Opening;
 use super::translate_or_pass::{self, Flow, Piece};
 use super::{Answer, AnswerBody, LiveStream, RawBody};
 use crate::intake::{HttpCall, ModelCall};
+use crate::lanes;
 use crate::refusal::Verbatim;
 
 /// The largest whole answer. Source: failures, section on bodies.
@@ -70,25 +71,34 @@ impl Try<'_> {
         }
     }
 
+    /// The whole body; what it showed is in the answer's evidence, whether it came or broke.
+    async fn whole_body(
+        &self,
+        answer: &mut upstream::Answer,
+        idle: Duration,
+    ) -> Result<Bytes, upstream::BodyFault> {
+        let read = answer
+            .body
+            .read_all(MAX_WHOLE, idle, self.plan.deadline)
+            .await;
+        match &read {
+            Ok(_) => count_bytes(&mut answer.evidence, &answer.body),
+            Err(_) => self.note_head(&mut answer.evidence, answer.status, &answer.headers),
+        }
+        read
+    }
+
     async fn read_whole(
         &self,
         call: &ModelCall,
         kind: &'static Kind,
         mut answer: upstream::Answer,
     ) -> Tried {
-        let read = answer
-            .body
-            .read_all(MAX_WHOLE, self.idle_limit(false), self.plan.deadline)
-            .await;
-        let body = match read {
+        let body = match self.whole_body(&mut answer, self.idle_limit(false)).await {
             Ok(body) => body,
-            Err(fault) => {
-                self.note_head(&mut answer.evidence, answer.status, &answer.headers);
-                return self.broken_body(answer.evidence, Phase::Body, fault);
-            }
+            Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
         };
-        let mut evidence = answer.evidence;
-        count_bytes(&mut evidence, &answer.body);
+        let evidence = answer.evidence;
         match translate_or_pass::whole(kind.dialect, call.dialect, body.clone(), || {
             self.frame(call)
         }) {
@@ -115,19 +125,11 @@ impl Try<'_> {
         kind: &'static Kind,
         mut answer: upstream::Answer,
     ) -> Tried {
-        let read = answer
-            .body
-            .read_all(MAX_WHOLE, self.idle_limit(true), self.plan.deadline)
-            .await;
-        let body = match read {
+        let body = match self.whole_body(&mut answer, self.idle_limit(true)).await {
             Ok(body) => body,
-            Err(fault) => {
-                self.note_head(&mut answer.evidence, answer.status, &answer.headers);
-                return self.broken_body(answer.evidence, Phase::Body, fault);
-            }
+            Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
         };
-        let mut evidence = answer.evidence;
-        count_bytes(&mut evidence, &answer.body);
+        let evidence = answer.evidence;
         let fault = match dialect::inspect_reply(kind.dialect, &body) {
             Ok(_) => ReplyFault::WrongShape {
                 what: "a whole answer where a stream was asked for".to_owned(),
@@ -224,7 +226,7 @@ impl Try<'_> {
             idle,
             deadline,
         };
-        let headers = end_to_end(answer.headers);
+        let headers = lanes::without_hop(answer.headers);
         let evidence = answer.evidence;
         let answer = self.answer(status, headers, AnswerBody::Raw(Box::new(raw)));
         Tried::Answered(Box::new(Success {
@@ -443,30 +445,4 @@ fn forwarded(headers: &HeaderMap, kind: &'static Kind) -> HeaderMap {
         }
     }
     on
-}
-
-/// The headers of a plain answer without those of the hop.
-fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(http::header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "transfer-encoding",
-        "te",
-        "trailer",
-        "upgrade",
-    ] {
-        headers.remove(name);
-    }
-    headers
 }

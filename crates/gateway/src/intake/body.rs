@@ -6,9 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use config::keys::PREFIX;
 use diagnosis::Code;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -18,6 +16,7 @@ use super::{Call, Head, HeadLane, HttpCall, ModelCall, Terms, Wishes};
 use crate::bytes::{ByteBudget, HeldBytes};
 use crate::journal::{Event, Journal};
 use crate::keyring::Caller;
+use crate::lanes;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 
@@ -269,36 +268,11 @@ fn bad_wish(name: &str, wanted: &str) -> Refusal {
 }
 
 /// The headers of a plain call that go on: not those of this hop; the key was taken out when it was read.
-fn forwarded(mut headers: HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
+fn forwarded(headers: HeaderMap) -> HeaderMap {
+    let mut headers = lanes::without_hop(headers);
+    for name in [CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION] {
         headers.remove(name);
     }
-    for name in [
-        CONNECTION,
-        CONTENT_LENGTH,
-        EXPECT,
-        HOST,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ] {
-        headers.remove(name);
-    }
-    for name in [
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authorization",
-        "x-request-id",
-    ] {
-        headers.remove(name);
-    }
+    headers.remove("x-request-id");
     headers
 }

@@ -1,4 +1,8 @@
-//! What the lanes do not share: the list of models, which needs no upstream.
+//! What the lanes do not share: the list of models, which needs no upstream, and the headers of plain calls.
+
+mod hop;
+
+pub(crate) use hop::without_hop;
 
 use bytes::Bytes;
 use diagnosis::Code;
