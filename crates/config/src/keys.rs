@@ -160,6 +160,18 @@ impl fmt::Debug for KeyHash {
     }
 }
 
+/// Whether a key with these models may use the one asked for, an alias or `provider/model`.
+///
+/// `None` allows all; `*` at the end of an entry matches any rest.
+#[must_use]
+pub fn may_use(models: Option<&[String]>, model: &str) -> bool {
+    let matches = |allowed: &String| match allowed.strip_suffix('*') {
+        Some(start) => model.starts_with(start),
+        None => allowed == model,
+    };
+    models.is_none_or(|models| models.iter().any(matches))
+}
+
 fn digit(value: u32) -> char {
     let at = usize::try_from(value).unwrap_or(0);
     DIGITS.get(at).copied().map_or('0', char::from)

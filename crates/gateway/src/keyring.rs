@@ -57,14 +57,7 @@ impl Caller {
     /// Whether the key may use a model, by the name that is asked for; `*` at the end of an entry matches any rest.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {
-        self.models.as_ref().is_none_or(|models| {
-            models
-                .iter()
-                .any(|allowed| match allowed.strip_suffix('*') {
-                    Some(start) => model.starts_with(start),
-                    None => allowed == model,
-                })
-        })
+        config::keys::may_use(self.models.as_deref(), model)
     }
 
     /// Keeps what the key has running and used, so that a reload is no way round a limit.

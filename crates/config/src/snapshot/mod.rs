@@ -170,21 +170,6 @@ pub struct DeclaredKey {
     pub line: Option<usize>,
 }
 
-impl DeclaredKey {
-    /// Whether the key may use a model, by the name that was asked for.
-    #[must_use]
-    pub fn may_use(&self, model: &str) -> bool {
-        self.models.as_ref().is_none_or(|models| {
-            models
-                .iter()
-                .any(|allowed| match allowed.strip_suffix('*') {
-                    Some(start) => model.starts_with(start),
-                    None => allowed == model,
-                })
-        })
-    }
-}
-
 /// How much of an error the caller sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorDetail {

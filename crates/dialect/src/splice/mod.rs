@@ -331,22 +331,6 @@ pub fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Vec<Bytes> {
     pieces
 }
 
-/// The body with another model's name, and, with `ask_for_usage`, with `stream_options.include_usage: true`.
-///
-/// Nothing of the body is copied. A name that is already right is left alone.
-#[must_use]
-pub fn with_model(body: &Bytes, scan: &Scan, model: &str, ask_for_usage: bool) -> Vec<Bytes> {
-    rewrite(
-        body,
-        scan,
-        &Rewrite {
-            model,
-            ask_for_usage,
-            strip_extensions: false,
-        },
-    )
-}
-
 /// What is to change of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Rewrite<'a> {

@@ -6,6 +6,15 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn with_model(body: &Bytes, scan: &Scan, model: &str, ask_for_usage: bool) -> Vec<Bytes> {
+    let wanted = Rewrite {
+        model,
+        ask_for_usage,
+        strip_extensions: false,
+    };
+    rewrite(body, scan, &wanted)
+}
+
 fn spliced(body: &str, model: &str, ask_for_usage: bool) -> String {
     let bytes = Bytes::copy_from_slice(body.as_bytes());
     let found = scan(&bytes).unwrap();
