@@ -92,28 +92,31 @@ impl Drop for HeldBytes {
     }
 }
 
-/// A quarter of the memory this process may use: of its cgroup's limit where there is one, else of the machine.
+/// A quarter of the memory this process may use.
 #[must_use]
 pub fn default_limit() -> u64 {
+    memory_limit() / 4
+}
+
+/// The memory this process may use: its cgroup's limit where there is one, else all of the machine.
+#[must_use]
+pub fn memory_limit() -> u64 {
     const FALLBACK: u64 = 1 << 30;
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let cgroup = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse::<u64>().ok());
-    let machine = read("/proc/meminfo").and_then(|text| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("MemTotal:"))?;
-        line.split_whitespace()
-            .next()?
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(1024)
-    });
-    let least = match (cgroup, machine) {
+    let machine = read("/proc/meminfo").and_then(|text| kibibytes(&text, "MemTotal:"));
+    match (cgroup, machine) {
         (Some(a), Some(b)) => a.min(b),
         (Some(a), None) | (None, Some(a)) => a,
         (None, None) => FALLBACK,
-    };
-    least / 4
+    }
+}
+
+/// A line of proc(5) such as `MemTotal:  16316412 kB`, in bytes.
+pub(crate) fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = line.split_whitespace().next()?.parse().ok()?;
+    number.checked_mul(1024)
 }
 
 #[cfg(test)]

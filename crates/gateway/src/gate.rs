@@ -11,6 +11,7 @@ use crate::bytes::ByteBudget;
 use crate::journal::Recorder;
 use crate::keyring::Keyring;
 use crate::policy::Policy;
+use crate::resources::Resources;
 use crate::serve::admin_door::AdminDoor;
 
 /// What all workers share.
@@ -24,6 +25,8 @@ pub struct Shared {
     pub bytes: Arc<ByteBudget>,
     /// What is remembered of providers, credentials and targets.
     pub registry: Registry,
+    /// What the process has left.
+    pub resources: Resources,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Whether the gateway is shutting down.

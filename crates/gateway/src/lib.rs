@@ -36,6 +36,8 @@ pub mod policy;
 
 pub mod reload;
 
+pub mod resources;
+
 pub mod tasks;
 
 pub use gate::Gate;

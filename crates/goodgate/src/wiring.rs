@@ -18,6 +18,7 @@ use gateway::journal::in_flight::InFlight;
 use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::{NotReady, Policy};
 use gateway::reload::{self, StoredKey};
+use gateway::resources::{self, Resources};
 use gateway::serve::admin_door::{AdminCall, AdminDoor, admin_door};
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
@@ -154,6 +155,10 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
                 admin_listener::serve(listener, app.clone(), pages.clone()),
             );
         }
+        let measured = Arc::clone(&running.shared);
+        pages.spawn("resources", async move {
+            resources::keep_measuring(&measured.resources, &*measured.clock).await;
+        });
         pages.spawn("admin pages", answer_pages(app, admin_calls, pages.clone()));
         running.run(&server, screen, read.discovery).await
     })?;
@@ -238,6 +243,7 @@ fn share(
         policy: ArcSwap::from_pointee(policy),
         bytes: ByteBudget::new(bytes::default_limit()),
         registry: resilience::Registry::new(clock.now()),
+        resources: Resources::default(),
         clock: Arc::clone(clock),
         draining: AtomicBool::new(false),
     }))

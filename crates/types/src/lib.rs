@@ -11,5 +11,5 @@ pub mod tokens;
 pub use ids::{CallId, CredentialId, KeyId, ModelName, ProviderId, TeamId};
 pub use money::NanoUsd;
 pub use secret::Secret;
-pub use time::{Clock, Deadline, ManualClock, SystemClock};
+pub use time::{Clock, ClockWatch, Deadline, Jump, ManualClock, SystemClock};
 pub use tokens::TokenUsage;

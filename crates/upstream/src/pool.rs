@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use types::ClockWatch;
+
 use crate::connection::Connection;
 use crate::destination::Destination;
 use crate::identity::{ByIdentity, Identity};
@@ -19,9 +21,6 @@ const SHORTEST_LESSON: Duration = Duration::from_secs(1);
 /// How often all destinations are looked through for connections past their time.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// How far wall and monotonic clock may part before the machine must have slept.
-const SLEEP: Duration = Duration::from_secs(5);
-
 /// Bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -35,7 +34,8 @@ pub(crate) struct Pool {
     bounds: Bounds,
     places: ByIdentity<Place>,
     total: usize,
-    swept: Option<(Instant, u64)>,
+    swept: Option<Instant>,
+    clocks: ClockWatch,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +60,7 @@ impl Pool {
             places: ByIdentity::default(),
             total: 0,
             swept: None,
+            clocks: ClockWatch::default(),
         }
     }
 
@@ -135,23 +136,18 @@ impl Pool {
     /// Whether it is time for [`Self::sweep`].
     pub(crate) fn is_sweep_due(&self, now: Instant) -> bool {
         self.swept
-            .is_none_or(|(last, _)| now.saturating_duration_since(last) >= SWEEP)
+            .is_none_or(|last| now.saturating_duration_since(last) >= SWEEP)
     }
 
-    /// Closes what is past its time or closed by the peer; everything after the machine has slept.
+    /// Closes what is past its time or closed by the peer; everything when the clocks have parted, for then the machine
+    /// has slept and peers have gone without a word.
     pub(crate) fn sweep(&mut self, now: Instant, unix_millis: u64) {
-        let Some((last, last_wall)) = self.swept else {
-            self.swept = Some((now, unix_millis));
-            return;
-        };
-        let passed = now.saturating_duration_since(last);
-        self.swept = Some((now, unix_millis));
-        let wall = Duration::from_millis(unix_millis.saturating_sub(last_wall));
-        let slept = wall.abs_diff(passed) > SLEEP;
+        self.swept = Some(now);
+        let parted = self.clocks.look(now, unix_millis).is_some();
         for place in self.places.values_mut() {
             place
                 .idle
-                .retain_mut(|idle| !slept && now < idle.until && idle.connection.is_quiet());
+                .retain_mut(|idle| !parted && now < idle.until && idle.connection.is_quiet());
         }
         self.places.retain(|_, place| {
             !place.idle.is_empty() || place.lesson.is_some_and(|(_, until)| now < until)

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use types::ClockWatch;
 
 use super::Stage;
 use super::connection;
 use super::door::Visitor;
 use crate::gate::Gate;
 use crate::journal::in_flight::InFlight;
+use crate::resources::BEAT_EVERY;
 use crate::tasks::Tasks;
 
 /// Accepted sockets that wait for a worker's attention: at most this many, above it the other worker is asked, then the
@@ -101,11 +104,26 @@ async fn work(
     mut stage: watch::Receiver<Stage>,
 ) {
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut beat = tokio::time::interval(BEAT_EVERY);
+    for timer in [&mut sweep, &mut beat] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    let clock = &gate.shared.clock;
+    let lag = gate.shared.resources.add_worker(clock.now());
+    let mut clocks = ClockWatch::default();
     loop {
         let next = tokio::select! {
             biased;
             next = accepted.recv() => next,
             () = ended(&mut stage) => None,
+            _ = beat.tick() => {
+                lag.beat(clock.now());
+                // After a sleep the peers of idle connections have gone without a word.
+                if clocks.look(clock.now(), clock.unix_millis()).is_some() {
+                    gate.client.sweep();
+                }
+                continue;
+            }
             _ = sweep.tick() => {
                 gate.client.sweep();
                 continue;

@@ -14,6 +14,7 @@ use gateway::gate::Shared;
 use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
+use gateway::resources::Resources;
 use gateway::serve::{self, Parts, Server};
 use store::{Filter, Kept, StateFolder, Store};
 use types::{CallId, Clock, KeyId, SystemClock};
@@ -117,6 +118,7 @@ impl Rig {
             policy: ArcSwap::from_pointee(policy),
             bytes: ByteBudget::new(256 << 20),
             registry: resilience::Registry::new(clock.now()),
+            resources: Resources::default(),
             clock: Arc::clone(&clock),
             draining: AtomicBool::new(false),
             admin: None,

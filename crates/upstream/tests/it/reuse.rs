@@ -2,12 +2,11 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diagnosis::{Fault, Lane};
 use http::Method;
-use types::{Clock, ManualClock};
+use types::{Clock, Jump, ManualClock};
 use upstream::{Client, ClientOptions, Destination, Outgoing, Resolver, ResolverOptions, Timers};
 
 use crate::server::{
@@ -225,26 +224,9 @@ async fn interim_answers_are_skipped() {
     assert_eq!(text(&mut answered).await, "ok");
 }
 
-/// A clock whose wall can be moved alone, as after the machine has slept.
-#[derive(Clone, Debug, Default)]
-struct TwoClocks {
-    steady: ManualClock,
-    slept_millis: Arc<AtomicU64>,
-}
-
-impl Clock for TwoClocks {
-    fn now(&self) -> Instant {
-        self.steady.now()
-    }
-
-    fn unix_millis(&self) -> u64 {
-        self.steady.unix_millis() + self.slept_millis.load(Ordering::SeqCst)
-    }
-}
-
 /// A client with a connection that has been used once, and the clock to turn.
-async fn with_idle_connection(to: &Destination) -> (Client, TwoClocks) {
-    let clocks = TwoClocks::default();
+async fn with_idle_connection(to: &Destination) -> (Client, ManualClock) {
+    let clocks = ManualClock::default();
     let clock: Arc<dyn Clock> = Arc::new(clocks.clone());
     let resolver = Arc::new(Resolver::new(
         ResolverOptions::default(),
@@ -257,7 +239,7 @@ async fn with_idle_connection(to: &Destination) -> (Client, TwoClocks) {
 }
 
 /// Calls once; whether the connection was a reused one.
-async fn call(client: &Client, to: &Destination, clocks: &TwoClocks) -> bool {
+async fn call(client: &Client, to: &Destination, clocks: &ManualClock) -> bool {
     // The manual clock lies behind the runtime's, so the limits are long.
     let long = Duration::from_secs(9_000);
     let mut timers = Timers::until(types::Deadline::after(clocks.now(), long));
@@ -276,11 +258,11 @@ async fn an_idle_connection_is_kept_as_long_as_the_destination_says() {
     let server = three_connections();
     let to = server.destination().with_idle_limit(Duration::from_secs(4));
     let (client, clocks) = with_idle_connection(&to).await;
-    clocks.steady.advance(Duration::from_secs(3));
+    clocks.advance(Duration::from_secs(3));
     assert!(call(&client, &to, &clocks).await);
-    clocks.steady.advance(Duration::from_secs(5));
+    clocks.advance(Duration::from_secs(5));
     assert!(!call(&client, &to, &clocks).await);
-    clocks.steady.advance(Duration::from_secs(6));
+    clocks.advance(Duration::from_secs(6));
     client.sweep();
     assert_eq!(client.idle_connections(), 0);
 }
@@ -291,10 +273,10 @@ async fn a_connection_in_use_all_the_time_is_given_up_at_its_greatest_age() {
     let to = server.destination();
     let (client, clocks) = with_idle_connection(&to).await;
     for _ in 0..9 {
-        clocks.steady.advance(Duration::from_secs(33));
+        clocks.advance(Duration::from_secs(33));
         assert!(call(&client, &to, &clocks).await);
     }
-    clocks.steady.advance(Duration::from_secs(5));
+    clocks.advance(Duration::from_secs(5));
     assert!(!call(&client, &to, &clocks).await);
 }
 
@@ -305,7 +287,7 @@ async fn a_machine_that_has_slept_trusts_no_connection() {
     let (client, clocks) = with_idle_connection(&to).await;
     client.sweep();
     assert_eq!(client.idle_connections(), 1);
-    clocks.slept_millis.store(3_600_000, Ordering::SeqCst);
+    clocks.jump(Jump::Ahead(Duration::from_secs(3_600)));
     client.sweep();
     assert_eq!(client.idle_connections(), 0);
 }
@@ -319,12 +301,12 @@ async fn a_close_that_hurt_lowers_the_idle_limit() {
     ]);
     let to = server.destination();
     let (client, clocks) = with_idle_connection(&to).await;
-    clocks.steady.advance(Duration::from_secs(30));
+    clocks.advance(Duration::from_secs(30));
     // The peer closed after thirty seconds: found out by a request, which was sent again.
     assert!(!call(&client, &to, &clocks).await);
-    clocks.steady.advance(Duration::from_secs(28));
+    clocks.advance(Duration::from_secs(28));
     assert!(call(&client, &to, &clocks).await);
-    clocks.steady.advance(Duration::from_secs(30));
+    clocks.advance(Duration::from_secs(30));
     assert!(
         !call(&client, &to, &clocks).await,
         "no longer than what the peer has shown"
