@@ -2,15 +2,25 @@
 
 mod admin_listener;
 
+mod descriptors;
+
+mod error;
+
 mod owner;
 
+mod pages;
+
 mod probe;
+
+mod running;
 
 mod screen;
 
 mod settings;
 
 mod signals;
+
+mod state;
 
 mod wiring;
 

@@ -11,9 +11,9 @@ use admin::App;
 use config::{Colour, Diagnostic, Provider, Snapshot};
 use types::{ProviderId, Secret};
 
+use crate::error::ServeError;
 use crate::probe::Shown;
 use crate::settings::{Facts, SettingsError};
-use crate::wiring::ServeError;
 
 /// The facts of a start.
 #[derive(Debug)]

@@ -1,0 +1,60 @@
+//! Why the gateway does not run, and with which exit code it says so.
+
+use std::net::SocketAddr;
+
+use config::keys;
+use gateway::policy::NotReady;
+use store::StoreError;
+
+use crate::settings::SettingsError;
+
+/// Why the gateway does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The configuration.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What the configuration names cannot be used.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// The state folder or the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The port is taken.
+    #[error("{address} is in use{}: end that program, or choose another port with --listen 127.0.0.1:PORT", owner.as_ref().map_or(String::new(), |owner| format!(" by {owner}")))]
+    Busy {
+        /// The address.
+        address: SocketAddr,
+        /// Who has it.
+        owner: Option<String>,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The system.
+    #[error("the system refused")]
+    System(#[from] std::io::Error),
+    /// No randomness for keys.
+    #[error("no key can be made")]
+    NoRandomness(#[from] keys::NoRandomness),
+}
+
+impl ServeError {
+    /// 3: do not restart, the configuration must change; 1: anything else.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::NotReady(_) => 3,
+            Self::Store(_)
+            | Self::Busy { .. }
+            | Self::Listen { .. }
+            | Self::System(_)
+            | Self::NoRandomness(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Answers the requests for pages that the workers pass over.
+
+use admin::App;
+use gateway::serve::admin_door::AdminCall;
+use gateway::tasks::Tasks;
+use http_body_util::BodyExt;
+use tokio::sync::mpsc;
+
+/// Pieces of a page's body that wait for its reader; a slow browser must not fill the memory.
+const PAGE_PIECES: usize = 16;
+
+/// Answers what the workers pass over.
+pub(crate) async fn answer(app: App, mut calls: mpsc::Receiver<AdminCall>, tasks: Tasks) {
+    while let Some(call) = calls.recv().await {
+        tasks.spawn("page", answer_page(app.clone(), call));
+    }
+}
+
+async fn answer_page(app: App, call: AdminCall) {
+    let AdminCall {
+        request,
+        peer: _,
+        answer,
+    } = call;
+    let response = admin::answer(&app, request.map(http_body_util::Full::new)).await;
+    let (parts, mut body) = response.into_parts();
+    let (pieces, receiver) = mpsc::channel(PAGE_PIECES);
+    if answer
+        .send(http::Response::from_parts(parts, receiver))
+        .is_err()
+    {
+        return;
+    }
+    loop {
+        // A live stream is silent for long: the browser's leaving must end it all the same.
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            () = pieces.closed() => return,
+        };
+        let Some(Ok(frame)) = frame else { return };
+        if let Ok(data) = frame.into_data()
+            && pieces.send(data).await.is_err()
+        {
+            return;
+        }
+    }
+}

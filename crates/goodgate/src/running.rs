@@ -1,0 +1,184 @@
+//! What the signals act on: reload, drain, end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Candidate, Snapshot};
+use gateway::gate::Shared;
+use gateway::journal::in_flight::InFlight;
+use gateway::reload::{self, StoredKey};
+use gateway::serve::Server;
+use types::ProviderId;
+
+use crate::error::ServeError;
+use crate::probe::{self, Shown};
+use crate::screen::{self, Screen};
+use crate::settings::{Facts, Settings};
+use crate::signals::{Signals, Wish};
+
+/// Off loopback the listener stays open this long after readiness fails, so that balancers notice.
+const LISTENER_STAYS: Duration = Duration::from_secs(5);
+
+/// What the signals act on.
+#[derive(Debug)]
+pub(crate) struct Running {
+    settings: Settings,
+    shared: Arc<Shared>,
+    client: upstream::Client,
+    listed: HashMap<ProviderId, Vec<String>>,
+    answered: Vec<Candidate>,
+    stored: Vec<StoredKey>,
+}
+
+impl Running {
+    pub(crate) fn new(
+        settings: Settings,
+        shared: Arc<Shared>,
+        client: upstream::Client,
+        stored: Vec<StoredKey>,
+    ) -> Self {
+        Self {
+            settings,
+            shared,
+            client,
+            listed: HashMap::new(),
+            answered: Vec::new(),
+            stored,
+        }
+    }
+
+    /// What all parts share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Obeys signals until one of them ends the gateway.
+    pub(crate) async fn run(
+        &mut self,
+        server: &Server,
+        screen: Screen,
+        facts: Option<Facts>,
+    ) -> Result<(), ServeError> {
+        let mut signals = Signals::listen()?;
+        let shown = self.look_around(facts.as_ref()).await;
+        screen.print(
+            &self.shared.policy.load().snapshot,
+            facts.as_ref(),
+            &shown,
+            self.settings.file(),
+        );
+        loop {
+            match signals.next().await {
+                Wish::Reload => self.reload(),
+                Wish::Quit => return Ok(()),
+                Wish::Drain => {
+                    drain(server, &self.shared, &mut signals).await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Asks what there is: servers that may run here, then everybody's models.
+    async fn look_around(&mut self, facts: Option<&Facts>) -> HashMap<ProviderId, Shown> {
+        let clock = Arc::clone(&self.shared.clock);
+        let candidates = facts
+            .map(|facts| facts.candidates.as_slice())
+            .unwrap_or_default();
+        self.answered = probe::candidates(&self.client, &clock, candidates).await;
+        if !self.answered.is_empty() {
+            self.reload();
+        }
+        let providers: Vec<_> = self
+            .shared
+            .policy
+            .load()
+            .snapshot
+            .providers_in_order()
+            .cloned()
+            .collect();
+        let shown = probe::providers(&self.client, &clock, &providers).await;
+        self.listed = shown
+            .iter()
+            .filter_map(|(id, shown)| match shown {
+                Shown::Models { models, .. } => Some((id.clone(), models.clone())),
+                Shown::Failed { .. } => None,
+            })
+            .collect();
+        self.reload();
+        shown
+    }
+
+    /// Reads the configuration again. A bad one changes nothing but the log.
+    fn reload(&self) {
+        let version = self.shared.policy.load().snapshot.version;
+        let read = match self.settings.read(&self.answered) {
+            Ok(read) => read,
+            Err(error) => {
+                screen::complain(&ServeError::Settings(error));
+                tracing::error!(
+                    "the configuration was not reloaded: the running one stays (version {version})"
+                );
+                return;
+            }
+        };
+        screen::warnings(&read.warnings);
+        let snapshot = self
+            .keep_what_cannot_change(read.snapshot)
+            .with_version(version + 1)
+            .with_listed(&self.listed);
+        match reload::install(&self.shared, snapshot, &self.stored) {
+            Ok(()) => tracing::debug!("configuration version {} is in force", version + 1),
+            Err(error) => {
+                screen::complain(&ServeError::NotReady(error));
+                tracing::error!(
+                    "the configuration was not reloaded: the running one stays (version {version})"
+                );
+            }
+        }
+    }
+
+    /// Listener and workers are made once; a reload that changes them says so.
+    fn keep_what_cannot_change(&self, mut snapshot: Snapshot) -> Snapshot {
+        let running = self.shared.policy.load();
+        let (old, new) = (&running.snapshot.server, &mut snapshot.server);
+        if new.listen != old.listen || new.workers != old.workers {
+            tracing::warn!("server.listen and server.workers take effect at the next start only");
+            new.listen = old.listen;
+            new.workers = old.workers;
+        }
+        snapshot
+    }
+}
+
+/// Lets running calls finish: readiness fails at once, then the listener closes, then streams run out.
+async fn drain(server: &Server, shared: &Arc<Shared>, signals: &mut Signals) {
+    let (drain, streams, loopback) = {
+        let policy = shared.policy.load();
+        let limits = &policy.snapshot.server;
+        (limits.drain, limits.drain_streams, limits.is_loopback())
+    };
+    server.begin_drain();
+    let waiting = async {
+        if !loopback {
+            tokio::time::sleep(LISTENER_STAYS.min(drain)).await;
+        }
+        server.close_listener();
+        let running = || server.in_flight().iter().map(InFlight::len).sum::<usize>();
+        if running() > 0 {
+            tracing::info!(
+                "{} calls are running; they may finish (a second signal ends them now)",
+                running()
+            );
+        }
+        let until = shared.clock.now() + drain.max(streams);
+        while running() > 0 && shared.clock.now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = waiting => {}
+        _ = signals.next() => {}
+    }
+}
