@@ -3,7 +3,7 @@
 
 use diagnosis::Fault;
 use libfuzzer_sys::fuzz_target;
-use upstream::http1::{Asked, Parsed, parse_all};
+use http1::{Asked, Parsed, parse_all};
 
 /// What is wrong is compared, not which bytes a fault happens to show.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, asked: Asked) -> Parsed {

@@ -12,7 +12,6 @@ use tokio::time::Sleep;
 use types::{Clock, Deadline};
 
 use crate::body::{Beginning, Body};
-use crate::buffers::Buffers;
 use crate::connect::{Failed, Opener};
 use crate::connection::Connection;
 use crate::decode::Decoder;
@@ -20,11 +19,12 @@ use crate::destination::Destination;
 use crate::dns::Resolver;
 use crate::exchange::{Began, Exchange, State};
 use crate::faults::head_facts;
-use crate::http1::encode::{RequestHead, write_head};
-use crate::http1::{Asked, Framing, HeadReader};
 use crate::identity::Identity;
 use crate::pool::{Bounds, Pool};
 use crate::timer::Timer;
+use http1::buffers::Buffers;
+use http1::encode::{RequestHead, write_head};
+use http1::{Asked, Framing, HeadReader};
 
 /// Default limit of an answer's head in bytes. Source: failures.md, `response_header_too_large`.
 pub const MAXIMUM_HEAD: usize = 64 * 1024;

@@ -18,9 +18,9 @@ use crate::connection::Connection;
 use crate::decode::Decoder;
 use crate::exchange::Unsent;
 use crate::faults;
-use crate::http1::{BodyReader, Framing, Step};
 use crate::identity::Identity;
 use crate::timer::{Limit, Wait};
+use http1::{BodyReader, Framing, Step};
 
 /// The most that is set aside at once for an announced length; more is made room for as it comes.
 const LARGEST_ROOM: usize = 1024 * 1024;

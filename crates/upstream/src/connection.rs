@@ -186,7 +186,7 @@ impl Connection {
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         if buffer.capacity() - buffer.len() < 1024 {
-            buffer.reserve(crate::buffers::READ_SIZE);
+            buffer.reserve(http1::buffers::READ_SIZE);
         }
         match &mut self.stream {
             Stream::Plain(socket) => {

@@ -10,12 +10,12 @@ use diagnosis::{Evidence, Fault, Phase};
 use types::Clock;
 
 use crate::attempt::Timers;
-use crate::buffers::Buffers;
 use crate::connect::Failed;
 use crate::connection::Connection;
 use crate::faults;
-use crate::http1::{Head, HeadReader};
 use crate::timer::{self, Limit, Timer, Wait};
+use http1::buffers::Buffers;
+use http1::{Head, HeadReader};
 
 /// How many pieces one call of the system writes at most.
 const SLICES: usize = 16;

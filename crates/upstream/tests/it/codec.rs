@@ -1,8 +1,8 @@
 //! The codec's properties: pieces do not matter, and nothing makes it panic.
 
+use http1::{Asked, parse_all};
 use proptest::prelude::*;
 use upstream::MAXIMUM_HEAD;
-use upstream::http1::{Asked, parse_all};
 
 use crate::corpus::cases;
 
@@ -21,7 +21,7 @@ fn cut<'b>(bytes: &'b [u8], places: &[prop::sample::Index]) -> Vec<&'b [u8]> {
 
 /// The same answer whole and in pieces, but for which bytes a fault happens to show.
 fn check(bytes: &[u8], pieces: Vec<&[u8]>, asked: Asked, limit: usize) {
-    let blur = |mut parsed: upstream::http1::Parsed| {
+    let blur = |mut parsed: http1::Parsed| {
         if let Some(diagnosis::Fault::Framing { offending, .. }) = &mut parsed.fault {
             offending.clear();
         }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use diagnosis::Fault;
 use http_body_util::{BodyExt, Empty};
+use http1::{Asked, Parsed, parse_all};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use upstream::MAXIMUM_HEAD;
-use upstream::http1::{Asked, Parsed, parse_all};
 
 /// One odd answer.
 pub(crate) struct Case {

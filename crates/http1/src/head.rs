@@ -3,14 +3,14 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use super::body::Framing;
+use super::fields::{decimal, tokens};
+use super::search::Search;
+use super::{excerpt, framing, names, skip};
 use bytes::{Bytes, BytesMut};
 use diagnosis::Fault;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
-use memchr::memchr;
-
-use super::body::Framing;
-use super::{excerpt, framing, names, skip};
 
 /// Most headers of one head. Source: failures.md, `response_header_too_large`.
 pub const HEADERS: usize = 128;
@@ -47,13 +47,7 @@ pub struct Head {
 #[derive(Debug)]
 pub struct HeadReader {
     asked: Asked,
-    limit: usize,
-    /// Bytes of interim heads so far; they count towards the limit, so that a flood of them ends.
-    skipped: usize,
-    /// Where the search for the blank line goes on.
-    scanned: usize,
-    /// The length at which an incomplete head is looked at again; doubling keeps the work linear.
-    look_at: usize,
+    search: Search,
 }
 
 impl HeadReader {
@@ -62,10 +56,7 @@ impl HeadReader {
     pub fn new(asked: Asked, limit: usize) -> Self {
         Self {
             asked,
-            limit,
-            skipped: 0,
-            scanned: 0,
-            look_at: 1,
+            search: Search::new(limit),
         }
     }
 
@@ -75,35 +66,19 @@ impl HeadReader {
     /// When the bytes are no HTTP/1 head, break its grammar, contradict each other about the body, or exceed the limit.
     pub fn advance(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Fault> {
         loop {
-            if self.scanned == 0 {
-                // Empty lines before the status line are left over from an earlier answer. Source: RFC 9112, 2.2.
-                let blank = buffer
-                    .iter()
-                    .take_while(|b| matches!(b, b'\r' | b'\n'))
-                    .count();
-                self.skipped += blank;
-                skip(buffer, blank);
+            if !self.search.is_worth_a_look(buffer) {
+                return self.within_limit(buffer);
             }
-            let too_large = self.skipped + buffer.len() > self.limit;
-            // Most heads come whole at once: the parser finds that out by itself.
-            let worth_a_look = too_large || buffer.len() >= self.look_at || self.ends(buffer);
-            if buffer.is_empty() || !worth_a_look {
-                return self.within_limit(too_large);
-            }
-            self.look_at = buffer.len().saturating_mul(2);
             match parse(buffer, self.asked)? {
-                Found::Partial => return self.within_limit(too_large),
+                Found::Partial => return self.within_limit(buffer),
                 Found::Interim { length } => {
                     skip(buffer, length);
-                    self.skipped += length;
-                    self.scanned = 0;
-                    self.look_at = 1;
-                    if self.skipped > self.limit {
+                    if self.search.begin_again(length).is_err() {
                         return Err(self.too_large());
                     }
                 }
                 Found::Final { head, length } => {
-                    if self.skipped + length > self.limit {
+                    if self.search.exceeds(length) {
                         return Err(self.too_large());
                     }
                     skip(buffer, length);
@@ -122,8 +97,8 @@ impl HeadReader {
         parse(buffer, self.asked).err()
     }
 
-    fn within_limit(&self, too_large: bool) -> Result<Option<Head>, Fault> {
-        if too_large {
+    fn within_limit(&self, buffer: &BytesMut) -> Result<Option<Head>, Fault> {
+        if self.search.exceeds(buffer.len()) {
             Err(self.too_large())
         } else {
             Ok(None)
@@ -132,25 +107,8 @@ impl HeadReader {
 
     fn too_large(&self) -> Fault {
         Fault::HeadTooLarge {
-            limit: u64::try_from(self.limit).unwrap_or(u64::MAX),
+            limit: u64::try_from(self.search.limit()).unwrap_or(u64::MAX),
         }
-    }
-
-    /// Whether the blank line is there; looks at each byte once.
-    fn ends(&mut self, buffer: &[u8]) -> bool {
-        while let Some(found) = memchr(b'\n', buffer.get(self.scanned..).unwrap_or_default()) {
-            let line_end = self.scanned + found;
-            match (buffer.get(line_end + 1), buffer.get(line_end + 2)) {
-                (Some(b'\n'), _) | (Some(b'\r'), Some(b'\n')) => return true,
-                (None, _) | (Some(b'\r'), None) => {
-                    self.scanned = line_end;
-                    return false;
-                }
-                _ => self.scanned = line_end + 1,
-            }
-        }
-        self.scanned = buffer.len();
-        false
     }
 }
 
@@ -399,25 +357,6 @@ impl Claims {
         };
         wanted && body != Framing::UntilClose
     }
-}
-
-fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|token| !token.is_empty())
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |sum, digit| {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })
 }
 
 fn timeout(value: &[u8]) -> Option<Duration> {

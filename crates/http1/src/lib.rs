@@ -1,12 +1,20 @@
-//! The HTTP/1.1 client codec: bytes in, heads and body pieces out. No sockets, no time.
+//! The HTTP/1.1 codec of both sides: bytes in, heads and body pieces out. No sockets, no time.
 //!
-//! Where the standard leaves a choice we do as hyper's client does, or are stricter where two readers might see two
-//! messages; docs/http1-codec.md lists the verdicts on odd answers beside hyper's.
+//! Towards upstreams [`encode`] writes requests and [`head`] reads answers; at the door [`request`] reads requests and
+//! [`answer`] writes answers; [`body`] finds the end of a body on either side. Where the standard leaves a choice we do
+//! as hyper does, or are stricter where two readers might see two messages; docs/http1-codec.md lists the verdicts on odd
+//! answers beside hyper's.
 
+pub mod answer;
 pub mod body;
+pub mod buffers;
+pub mod decimal;
 pub mod encode;
+mod fields;
 pub mod head;
 mod names;
+pub mod request;
+mod search;
 #[doc(hidden)]
 pub mod whole;
 
@@ -15,6 +23,7 @@ use diagnosis::Fault;
 
 pub use body::{BodyReader, Framing, Step};
 pub use head::{Asked, Head, HeadReader};
+pub use request::{Received, RequestFault, RequestReader};
 #[doc(hidden)]
 pub use whole::{Parsed, parse_all};
 

@@ -3,6 +3,8 @@
 use diagnosis::Fault;
 use http::Method;
 
+use super::decimal::write_decimal;
+
 /// What is written before the body.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
@@ -79,21 +81,6 @@ fn is_ours(name: &str) -> bool {
         17 => name.eq_ignore_ascii_case("transfer-encoding"),
         _ => false,
     }
-}
-
-fn write_decimal(value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0u8; 20];
-    let mut count = 0;
-    let mut rest = value;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        count += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend(digits.iter().skip(digits.len() - count));
 }
 
 fn refused(what: &str) -> Fault {
