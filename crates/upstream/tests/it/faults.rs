@@ -327,6 +327,7 @@ async fn an_answer_made_while_the_request_is_read_gets_the_rest_of_it() {
             stream.write_all(&piece[..count]).unwrap();
             left -= count;
         }
+        wait_for_close(&mut stream);
     });
     let client = client();
     let mut answered = answer(&client, &server.destination(), large()).await;
