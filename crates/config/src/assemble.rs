@@ -108,8 +108,7 @@ impl Parts {
 
     /// Builds the tables.
     pub(crate) fn assemble(mut self) -> Snapshot {
-        self.routes
-            .sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        self.routes.sort_by_key(|route| route.rank());
         let index = Index::build(&self.providers, &self.models, &HashMap::new());
         // Loopback sees everything, others do not learn addresses, unless the configuration says so.
         let errors = match self.errors {

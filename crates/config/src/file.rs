@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Method;
 use http::header::{HeaderName, HeaderValue};
-use provider::Endpoint;
 use provider::catalog::Rate;
 use schemars::JsonSchema;
 use types::Secret;
 
 use crate::keys::KeyHash;
+use crate::route_file::RouteFile;
 use crate::schema;
 use crate::snapshot::{ErrorDetail, Exception, Hold, LogFormat, Network, TlsVersion};
 use crate::yaml::Spot;
@@ -34,9 +33,9 @@ impl<T> Default for Named<T> {
     }
 }
 
-type Words = Option<schema::Text>;
-type Number = Option<schema::Count>;
-type Time = Option<schema::Time>;
+pub(crate) type Words = Option<schema::Text>;
+pub(crate) type Number = Option<schema::Count>;
+pub(crate) type Time = Option<schema::Time>;
 
 /// goodgate.yaml
 #[derive(Debug, Default, JsonSchema)]
@@ -54,7 +53,7 @@ pub(crate) struct File {
     pub(crate) providers: Named<ProviderFile>,
     /// Aliases: a name that clients ask for, and the targets that are tried in order.
     pub(crate) models: Named<ModelFile>,
-    /// Plain HTTP: a path prefix, and the upstreams that are tried in order.
+    /// Plain HTTP: which requests, and the upstreams that may answer them.
     pub(crate) routes: Named<RouteFile>,
     /// How hard is tried, where nothing narrower says otherwise.
     pub(crate) resilience: Effort,
@@ -335,68 +334,6 @@ pub(crate) struct BackoffFile {
     /// `full`, the only one: callers who failed together do not return together.
     #[schemars(with = "Option<schema::Jitter>")]
     pub(crate) jitter: Option<At<()>>,
-}
-
-/// A plain HTTP route.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(deny_unknown_fields, default)]
-pub(crate) struct RouteFile {
-    #[schemars(skip)]
-    pub(crate) has_upstreams: bool,
-    /// Which requests it takes.
-    #[schemars(rename = "match")]
-    pub(crate) matches: MatchFile,
-    /// URLs, tried in this order; the rest of the request's path is appended.
-    #[schemars(with = "Vec<schema::Text>")]
-    pub(crate) upstreams: Option<Vec<At<(String, Endpoint)>>>,
-    /// Whether what stands before `/**` goes upstream, too. Default false.
-    #[schemars(with = "Option<schema::Switch>")]
-    pub(crate) keep_prefix: Option<At<bool>>,
-    /// `key` (default), or `open`: anyone on this machine; `{ open: [10.0.0.0/8] }`: anyone from these networks.
-    #[schemars(with = "Option<schema::Access>")]
-    pub(crate) access: Option<At<AccessFile>>,
-    /// What is added to requests upstream.
-    pub(crate) auth: AuthFile,
-    /// What may be sent again, and how often.
-    pub(crate) retry: RouteRetryFile,
-    /// Timers.
-    pub(crate) timeout: TimeoutFile,
-}
-
-/// Who may use a route.
-#[derive(Clone, Debug)]
-pub(crate) enum AccessFile {
-    Key,
-    Open(Option<Vec<At<Network>>>),
-}
-
-/// Which requests a route takes.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(deny_unknown_fields, default)]
-pub(crate) struct MatchFile {
-    /// A path prefix: `/weather/**`.
-    #[schemars(with = "schema::Text")]
-    pub(crate) path: Option<At<String>>,
-}
-
-/// What is added to requests upstream.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(deny_unknown_fields, default)]
-pub(crate) struct AuthFile {
-    /// A header: `x-key: ${WEATHER_KEY}`, in quotes.
-    #[schemars(with = "Words")]
-    pub(crate) header: Option<At<(HeaderName, HeaderValue)>>,
-}
-
-/// What of a route may be sent again, and how often.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(deny_unknown_fields, default)]
-pub(crate) struct RouteRetryFile {
-    /// Methods that may be sent again. Default GET, HEAD, OPTIONS, PUT, DELETE.
-    #[schemars(with = "Option<Vec<schema::Text>>")]
-    pub(crate) methods: Option<Vec<At<Method>>>,
-    #[schemars(flatten)]
-    pub(crate) retry: RetryFile,
 }
 
 /// A caller's key. Exactly one of `secret` and `hash` is written.

@@ -16,6 +16,7 @@ mod near;
 mod overrides;
 mod reader;
 pub mod resolve;
+mod route_file;
 mod schema;
 mod section;
 mod sections;
@@ -31,8 +32,9 @@ pub use load::{Loaded, Unreadable, load};
 pub use resolve::{Resolved, Unresolved};
 pub use schema::{reference_markdown, schema_json};
 pub use snapshot::{
-    Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, Hold, ListedModel, LogFormat,
-    ModelPolicy, Network, Origin, Provider, Resilience, Route, RouteUpstream, Server, Snapshot,
+    Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, HeaderEdits, HealthCheck, Hold,
+    HostPattern, ListedModel, LogFormat, Matched, ModelPolicy, Network, Origin, PathPattern,
+    PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream, Server, Snapshot,
     Storage, Target, Timeouts, TlsSettings, TlsVersion,
 };
 pub use words::words;

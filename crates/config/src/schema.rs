@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::file::{File, ListedDetails, Named};
+use crate::route_file::UpstreamFile;
 
 /// `${NAME}` may stand for any single value.
 const VARIABLE: &str = r"\$\{.+\}";
@@ -78,6 +79,16 @@ scalar! {
     Strategy, json_schema!({ "enum": ["ordered"] })
 }
 scalar! {
+    /// In which order a route's upstreams are tried.
+    RouteStrategy, json_schema!({ "enum": ["ordered", "weighted"] })
+}
+scalar! {
+    /// One text, or a list of them.
+    OneOrMore, json_schema!({
+        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+    })
+}
+scalar! {
     /// When a stream's head goes out.
     Hold, json_schema!({ "enum": ["first_content", "whole"] })
 }
@@ -129,6 +140,25 @@ impl JsonSchema for Models {
                 { "type": "object", "additionalProperties": details }
             ]
         })
+    }
+}
+
+/// An upstream of a route: a URL, or a mapping.
+#[derive(Debug)]
+pub(crate) struct Upstream;
+
+impl JsonSchema for Upstream {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Upstream".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mapping = generator.subschema_for::<UpstreamFile>();
+        json_schema!({ "anyOf": [{ "type": "string" }, mapping] })
     }
 }
 

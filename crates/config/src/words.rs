@@ -41,7 +41,7 @@ const WORDS: &[(&str, &str)] = &[
     ),
     (
         "bad_path",
-        "match.path is a path prefix that starts with / and ends with /**, and leaves the gateway's own paths (/v1, /api, /ui, ...) alone.",
+        "match.path is a path prefix that starts with / and ends with /**, or one path without it, and leaves the gateway's own paths (/v1, /api, /ui, ...) alone. replace_prefix is a path without a slash at its end.",
     ),
     (
         "bad_value",
@@ -57,7 +57,7 @@ const WORDS: &[(&str, &str)] = &[
     ),
     (
         "credentials_twice",
-        "A provider has either api_key (one key) or credentials (several, named), not both; and no two credentials of one name.",
+        "A provider has either api_key (one key) or credentials (several, named), not both; and no two credentials of one name. A route's auth is one of header, bearer and basic.",
     ),
     (
         "demo_as_fallback",
@@ -109,7 +109,7 @@ const WORDS: &[(&str, &str)] = &[
     ),
     (
         "tls_unused",
-        "tls settings stand beside a base_url that says http://, so they do nothing.",
+        "tls settings stand beside a URL that says http://, so they do nothing.",
     ),
     (
         "unknown_code",
@@ -146,6 +146,10 @@ const WORDS: &[(&str, &str)] = &[
     (
         "unused_target",
         "The target can never be tried: the targets before it use up max_targets or max_attempts.",
+    ),
+    (
+        "weight_unused",
+        "A weight stands at an upstream of a route that tries its upstreams in order. Write strategy: weighted, or remove the weight.",
     ),
     (
         "wrong_type",
@@ -225,11 +229,7 @@ const LATER: &[(&str, &[&str])] = &[
         ],
     ),
     ("routes.<name>", &["hedge", "circuit_breaker", "limits"]),
-    (
-        "routes.<name>.match",
-        &["host", "method", "methods", "headers"],
-    ),
-    ("routes.<name>.retry", &["unsafe_with_idempotency_key"]),
+    ("routes.<name>.match", &["headers"]),
     (
         "keys.<name>",
         &[
@@ -324,6 +324,22 @@ const RENAMED: &[(&str, &str, &str)] = &[
         "write  match: { path: /prefix/** }",
     ),
     ("routes.<name>", "upstream", "write  upstreams: [url]"),
+    (
+        "routes.<name>",
+        "strip_prefix",
+        "the prefix is stripped unless keep_prefix: true stands here",
+    ),
+    (
+        "routes.<name>",
+        "headers",
+        "write  request_headers: { set: { x-team: search } }",
+    ),
+    ("routes.<name>.match", "hosts", "write  host: [api.example]"),
+    (
+        "routes.<name>.match",
+        "methods",
+        "write  method: [GET, POST]",
+    ),
     ("routes.<name>", "targets", "write  upstreams: [url]"),
     ("keys.<name>", "key", "write  secret"),
     ("server", "port", "write  listen: 127.0.0.1:4000"),

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use config::{Provider, RouteUpstream, Snapshot};
 use dialect::Dialect;
+use http::header::HOST;
 use provider::Operation;
 use types::ProviderId;
+
+use crate::lanes::health::Checked;
 
 /// One policy, held by a call from start to end.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct ReadyUpstream {
     pub destination: upstream::Destination,
     /// The header lines that never change.
     pub header_block: Vec<u8>,
+    /// How it is asked whether it is well, and what was seen.
+    pub checked: Option<Checked>,
 }
 
 /// A snapshot that cannot be made ready.
@@ -97,6 +102,11 @@ impl Policy {
     #[must_use]
     pub fn upstream(&self, route: &str, label: &str) -> Option<&Arc<ReadyUpstream>> {
         self.upstreams.get(&upstream_key(route, label))
+    }
+
+    /// All upstreams of plain routes, ready.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &ReadyUpstream> {
+        self.upstreams.values().map(|ready| &**ready)
     }
 
     /// `goodgate.yaml:14`: a line of the configuration, where there is a file.
@@ -191,14 +201,27 @@ impl ReadyUpstream {
     ) -> Result<Self, upstream::TlsPolicyError> {
         let endpoint = &upstream.endpoint;
         let destination = destination(endpoint, &upstream.tls)?.with_idle_limit(GENERIC_IDLE_LIMIT);
-        let mut block = HeaderBlock::for_host(&endpoint.authority());
-        if let Some((name, value)) = &route.auth_header {
+        let edits = &route.request_headers;
+        let host = edits.set.iter().find(|(name, _)| *name == HOST);
+        let mut block = match host.and_then(|(_, value)| value.to_str().ok()) {
+            Some(host) => HeaderBlock::for_host(host),
+            None => HeaderBlock::for_host(&endpoint.authority()),
+        };
+        let set = edits.set.iter().filter(|(name, _)| *name != HOST);
+        for (name, value) in set.chain(&edits.add).chain(&route.auth_header) {
             block.line(name.as_str(), value.as_bytes());
         }
         Ok(Self {
             destination,
             header_block: block.bytes,
+            checked: upstream.health.clone().map(Checked::new),
         })
+    }
+
+    /// Whether it is well, as far as is known.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.checked.as_ref().is_none_or(Checked::is_well)
     }
 }
 

@@ -888,6 +888,8 @@ export interface components {
         RouteView: {
             /** @description `key` or `open`. */
             access: string;
+            /** @description The hosts it takes requests for; empty for all. */
+            hosts: string[];
             /**
              * Format: int64
              * @description The line of the file that declares it.
@@ -895,12 +897,14 @@ export interface components {
             line: number | null;
             /** @description Its name. */
             name: string;
-            /** @description What a path begins with. */
-            prefix: string;
+            /** @description The paths it takes: `/weather/**` for all below, `/hook` for one. */
+            path: string;
             /** @description Methods that may be sent again. */
             retried_methods: string[];
             /** @description How hard is tried. */
             retry: components["schemas"]["Retry"];
+            /** @description The methods it takes; empty for all. */
+            takes: string[];
             /** @description Its upstreams, in the order in which they are tried. */
             upstreams: string[];
         };

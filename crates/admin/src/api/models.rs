@@ -66,8 +66,12 @@ pub struct Retry {
 pub struct RouteView {
     /// Its name.
     pub name: String,
-    /// What a path begins with.
-    pub prefix: String,
+    /// The paths it takes: `/weather/**` for all below, `/hook` for one.
+    pub path: String,
+    /// The hosts it takes requests for; empty for all.
+    pub hosts: Vec<String>,
+    /// The methods it takes; empty for all.
+    pub takes: Vec<String>,
     /// `key` or `open`.
     pub access: String,
     /// Its upstreams, in the order in which they are tried.
@@ -147,7 +151,13 @@ impl From<&Route> for RouteView {
     fn from(route: &Route) -> Self {
         Self {
             name: route.name.to_string(),
-            prefix: route.prefix.clone(),
+            path: route.path.to_string(),
+            hosts: route.hosts.iter().map(ToString::to_string).collect(),
+            takes: route
+                .takes
+                .iter()
+                .map(|method| method.as_str().to_owned())
+                .collect(),
             access: match route.access {
                 Access::Key => "key",
                 Access::Open { .. } => "open",

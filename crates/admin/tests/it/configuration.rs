@@ -15,7 +15,7 @@ async fn models_and_routes_are_shown_as_configured() {
     assert_eq!(smart["targets"][1]["label"], "backup/qwen3");
     assert_eq!(smart["retry"]["max_attempts"], 4);
     assert_eq!(smart["retry"]["hold"], "first_content");
-    assert_eq!(models["routes"][0]["prefix"], "/weather");
+    assert_eq!(models["routes"][0]["path"], "/weather/**");
     assert_eq!(models["routes"][0]["access"], "open");
     assert_eq!(
         models["routes"][0]["upstreams"],

@@ -74,7 +74,7 @@ fn provider(
     let kind = kind(context, name, file)?;
     let endpoint = endpoint(context, name, file, kind);
     let credentials = credentials::credentials(context, name, file, kind);
-    let tls = tls::tls(context, file, endpoint.as_ref());
+    let tls = tls::tls(context, file.tls.as_ref(), endpoint.as_ref());
     let models = file.models.iter().flatten();
     let models = models
         .filter_map(|model| listed_model(context, model))

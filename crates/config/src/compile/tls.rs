@@ -1,26 +1,26 @@
-//! TLS settings of providers: files that must be there, halves that go together.
+//! TLS settings: files that must be there, halves that go together.
 
 use std::path::{Path, PathBuf};
 
 use provider::Scheme;
 
 use super::Context;
-use crate::file::{At, ProviderFile, TlsFile};
+use crate::file::{At, TlsFile};
 use crate::snapshot::TlsSettings;
 
 pub(super) fn tls(
     context: &Context<'_, '_>,
-    file: &ProviderFile,
+    written: Option<&TlsFile>,
     endpoint: Option<&provider::Endpoint>,
 ) -> TlsSettings {
-    let Some(written) = &file.tls else {
+    let Some(written) = written else {
         return TlsSettings::default();
     };
     if endpoint.is_some_and(|endpoint| endpoint.scheme == Scheme::Http) {
         context
             .reader
             .warning("tls_unused", &written.spot, "these settings do nothing")
-            .label("base_url says http://");
+            .label("the URL says http://");
     }
     let missing_half = match (&written.client_cert, &written.client_key) {
         (Some(_), None) => Some("client_key"),

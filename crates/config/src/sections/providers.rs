@@ -29,7 +29,9 @@ pub(super) fn provider(reader: &Reader<'_>, name: &str, node: &Node) -> Provider
         headers: section
             .take("headers")
             .and_then(|node| headers(reader, node)),
-        tls: section.take("tls").map(|node| tls(reader, node)),
+        tls: section
+            .take("tls")
+            .map(|node| tls(reader, node, "providers.<name>.tls")),
         timeout: section
             .take("timeout")
             .map(|node| effort::timeout(reader, node, "providers.<name>.timeout"))
@@ -127,8 +129,8 @@ pub(super) fn header_value(
     }
 }
 
-fn tls(reader: &Reader<'_>, node: &Node) -> TlsFile {
-    let mut section = Section::new(reader, node, "`tls`", "providers.<name>.tls");
+pub(super) fn tls(reader: &Reader<'_>, node: &Node, path: &'static str) -> TlsFile {
+    let mut section = Section::new(reader, node, "`tls`", path);
     let path = |text: &str| Ok(text.into());
     let file = TlsFile {
         spot: node.spot.clone(),

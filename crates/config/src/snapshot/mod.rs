@@ -10,10 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use types::{KeyId, ProviderId};
 
 pub use self::resilience::{Exception, Hold, Resilience, Timeouts};
-pub use self::route::{Access, Network, Route, RouteUpstream};
+pub use self::route::{
+    Access, HeaderEdits, HealthCheck, HostPattern, Matched, Network, PathPattern, PrefixRewrite,
+    Route, RouteStrategy, RouteUpstream,
+};
 pub use self::target::{
     Credential, ListedModel, ModelPolicy, Provider, Target, TlsSettings, TlsVersion,
 };
@@ -45,7 +49,7 @@ pub struct Snapshot {
     pub provider_order: Vec<ProviderId>,
     /// Every alias.
     pub models: HashMap<String, Arc<ModelPolicy>>,
-    /// Plain HTTP routes, the longest prefix first.
+    /// Plain HTTP routes, the narrowest first.
     pub routes: Vec<Arc<Route>>,
     /// Keys that the configuration declares.
     pub keys: Vec<DeclaredKey>,
@@ -70,10 +74,24 @@ impl Snapshot {
         self
     }
 
-    /// The route for a request's path: that of the longest prefix that ends at a segment's border.
+    /// The route for a request: the narrowest by host, then path, then method. The host is without a port.
     #[must_use]
-    pub fn route(&self, path: &str) -> Option<&Arc<Route>> {
-        self.routes.iter().find(|route| route.covers(path))
+    pub fn route(&self, host: &str, method: &Method, path: &str) -> Matched<'_> {
+        let mut others = Vec::new();
+        for route in &self.routes {
+            if !route.covers(path) || !route.is_for(host) {
+                continue;
+            }
+            if route.takes(method) {
+                return Matched::Route(route);
+            }
+            others.extend(route.takes.iter().cloned());
+        }
+        if others.is_empty() {
+            Matched::Nothing
+        } else {
+            Matched::OtherMethods(others)
+        }
     }
 
     /// The providers in the order in which they were written.

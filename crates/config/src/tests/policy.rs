@@ -7,7 +7,9 @@ use http::Method;
 use super::{check, environment, loaded, source};
 use crate::environment::Environment;
 use crate::load::load;
-use crate::snapshot::{Access, ErrorDetail, Exception, Hold, LogFormat, Network};
+use crate::snapshot::{
+    Access, ErrorDetail, Exception, Hold, LogFormat, Matched, Network, PrefixRewrite, RouteStrategy,
+};
 
 /// Every key there is; the reference test compares it with the schema.
 pub(super) const EVERYTHING: &str = include_str!("everything.yaml");
@@ -116,19 +118,20 @@ fn a_route_strips_its_prefix_and_the_longest_prefix_wins() {
         "routes:\n  all: { match: { path: /a/** }, upstreams: [\"http://one.example/base/\", \"http://two.example\"], access: open }\n  \
          part: { match: { path: /a/b/** }, upstreams: [\"http://three.example\"], keep_prefix: true, retry: { methods: [GET, POST], max_attempts: 2 } }\n",
     );
-    let route = |path| snapshot.route(path).map(|route| route.name.to_string());
-    assert_eq!(route("/a"), Some("all".to_owned()));
-    assert_eq!(route("/a/x"), Some("all".to_owned()));
-    assert_eq!(route("/ab"), None);
-    assert_eq!(route("/a/b/c"), Some("part".to_owned()));
-    let all = snapshot.route("/a/x").unwrap();
+    let route = |path| named(&snapshot, "any", "GET", path);
+    assert_eq!(route("/a"), "all");
+    assert_eq!(route("/a/x"), "all");
+    assert_eq!(route("/ab"), "nothing");
+    assert_eq!(route("/a/b/c"), "part");
+    let (all, part) = (&snapshot.routes[1], &snapshot.routes[0]);
     assert_eq!(
         all.upstream_path(&all.upstreams[0], "/a/x?y=1"),
         "/base/x?y=1"
     );
     assert_eq!(all.upstream_path(&all.upstreams[1], "/a"), "/");
     assert_eq!(all.upstream_path(&all.upstreams[1], "/a?q"), "/?q");
-    assert!(all.may_repeat(&Method::PUT) && !all.may_repeat(&Method::POST));
+    assert!(all.may_repeat(&Method::PUT, false) && !all.may_repeat(&Method::POST, false));
+    assert!(all.may_repeat(&Method::POST, true));
     assert_eq!(&*all.upstreams[0].label, "http://one.example/base");
     let Access::Open { addresses } = &all.access else {
         panic!("open");
@@ -139,11 +142,148 @@ fn a_route_strips_its_prefix_and_the_longest_prefix_wins() {
             .any(|one| one.contains(text.parse().unwrap()))
     };
     assert!(open("127.0.0.1") && open("::1") && open("::ffff:127.0.0.1") && !open("10.0.0.1"));
-    let part = snapshot.route("/a/b/c").unwrap();
     assert_eq!(part.upstream_path(&part.upstreams[0], "/a/b/c"), "/a/b/c");
     assert_eq!(part.resilience.max_attempts, 2);
     assert_eq!(part.access, Access::Key);
-    assert!(part.may_repeat(&Method::POST));
+    assert!(part.may_repeat(&Method::POST, false));
+}
+
+/// The name of the route that takes a request, or why there is none.
+fn named(snapshot: &crate::Snapshot, host: &str, method: &str, path: &str) -> String {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    match snapshot.route(host, &method, path) {
+        Matched::Route(route) => route.name.to_string(),
+        Matched::OtherMethods(methods) => format!("not {method} but {methods:?}"),
+        Matched::Nothing => "nothing".to_owned(),
+    }
+}
+
+#[test]
+fn the_narrowest_route_takes_a_request_by_host_then_path_then_method() {
+    let snapshot = loaded(
+        "routes:
+  any: { match: { path: /** }, upstreams: [\"http://a.example\"] }
+  reads: { match: { path: /a/**, method: GET }, upstreams: [\"http://a.example\"] }
+  writes: { match: { path: /a/**, method: [POST, PUT] }, upstreams: [\"http://a.example\"] }
+  one: { match: { path: /a/one }, upstreams: [\"http://a.example\"] }
+  below: { match: { path: /**, host: \"*.x.example\" }, upstreams: [\"http://a.example\"] }
+  exact: { match: { path: /v1/**, host: [API.x.example, \"::1\"] }, upstreams: [\"http://a.example\"] }
+  hook: { match: { path: /hook, method: POST, host: hook.example }, upstreams: [\"http://a.example\"] }
+",
+    );
+    for (host, method, path, expected) in [
+        ("h", "GET", "/a/x", "reads"),
+        ("h", "HEAD", "/a/x", "reads"),
+        ("h", "PUT", "/a/x", "writes"),
+        // No narrower route takes it, so a wider one does.
+        ("h", "DELETE", "/a/x", "any"),
+        ("h", "GET", "/a/one", "one"),
+        ("h", "GET", "/a/one/more", "reads"),
+        ("one.x.example", "GET", "/a/one", "below"),
+        ("x.example", "GET", "/q", "any"),
+        (".x.example", "GET", "/q", "any"),
+        ("api.X.example", "POST", "/v1/chat/completions", "exact"),
+        ("api.x.example", "POST", "/v2", "below"),
+        ("::1", "GET", "/v1", "exact"),
+        ("hook.example", "POST", "/hook", "hook"),
+        ("hook.example", "GET", "/hook", "any"),
+    ] {
+        assert_eq!(
+            named(&snapshot, host, method, path),
+            expected,
+            "{host} {method} {path}"
+        );
+    }
+    let alone = loaded(
+        "routes: { hook: { match: { path: /hook, method: [POST, PUT] }, upstreams: [\"http://a.example\"] } }",
+    );
+    assert_eq!(
+        named(&alone, "h", "GET", "/hook"),
+        "not GET but [POST, PUT]"
+    );
+    assert_eq!(named(&alone, "h", "POST", "/hook/x"), "nothing");
+}
+
+#[test]
+fn a_prefix_goes_stays_or_is_replaced() {
+    for (key, path, expected) in [
+        ("", "/a/x?y", "/base/x?y"),
+        ("", "/a", "/base"),
+        ("keep_prefix: true,", "/a/x", "/base/a/x"),
+        ("replace_prefix: /v2,", "/a/x?y", "/base/v2/x?y"),
+        ("replace_prefix: /v2,", "/a", "/base/v2"),
+        ("replace_prefix: /v2,", "/a?y", "/base/v2?y"),
+    ] {
+        let snapshot = loaded(&format!(
+            "routes: {{ a: {{ match: {{ path: /a/** }}, {key} upstreams: [\"http://u.example/base/\"] }} }}"
+        ));
+        let route = &snapshot.routes[0];
+        assert_eq!(
+            route.upstream_path(&route.upstreams[0], path),
+            expected,
+            "{key} {path}"
+        );
+    }
+}
+
+#[test]
+fn every_key_of_a_route_acts() {
+    let (snapshot, folder) = everything();
+    let route = |name: &str| {
+        let found = snapshot.routes.iter().find(|route| &*route.name == name);
+        found.unwrap()
+    };
+    let weather = route("weather");
+    let hosts: Vec<String> = weather.hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["weather.example", "*.weather.example"]);
+    assert_eq!(weather.takes, [Method::GET, Method::POST]);
+    assert_eq!(weather.prefix, PrefixRewrite::Replace("/v2".to_owned()));
+    assert_eq!(weather.strategy, RouteStrategy::Weighted);
+    assert_eq!(weather.max_body, 5_000_000_000);
+    assert!(!weather.may_repeat(&Method::POST, true));
+    let [first, backup] = &weather.upstreams[..] else {
+        panic!("two upstreams");
+    };
+    assert_eq!((first.weight, backup.weight), (3, 1));
+    assert_eq!(
+        first.tls.ca_file.as_deref(),
+        Some(folder.path().join("ca.pem").as_path())
+    );
+    let health = first.health.as_ref().unwrap();
+    assert_eq!(
+        (health.path.as_str(), health.interval, health.timeout),
+        ("/healthz", Duration::from_secs(5), Duration::from_secs(1))
+    );
+    assert_eq!((health.unhealthy_after, health.healthy_after), (2, 2));
+    assert_eq!(backup.health, None);
+}
+
+#[test]
+fn every_key_of_a_routes_headers_and_credential_acts() {
+    let (snapshot, _folder) = everything();
+    let route = |name: &str| {
+        let found = snapshot.routes.iter().find(|route| &*route.name == name);
+        found.unwrap()
+    };
+    let weather = route("weather");
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in [("cookie", "a=b"), ("x-team", "other"), ("x-tag", "0")] {
+        headers.append(name, value.parse().unwrap());
+    }
+    weather.request_headers.apply(&mut headers);
+    assert_eq!(headers.get("cookie"), None);
+    assert_eq!(headers.get_all("x-team").iter().count(), 1);
+    assert_eq!(headers["x-team"], "search");
+    assert_eq!(headers.get_all("x-tag").iter().count(), 2);
+    assert_eq!(weather.response_headers.remove.len(), 1);
+    let credential = |name: &str| {
+        let (name, value) = route(name).auth_header.clone().unwrap();
+        assert!(value.is_sensitive());
+        format!("{name}: {}", value.to_str().unwrap())
+    };
+    assert_eq!(credential("weather"), "authorization: Bearer abc");
+    assert_eq!(credential("plain"), "authorization: Basic bWU6YWJj");
+    assert_eq!(credential("hook"), "x-key: abc");
 }
 
 #[test]

@@ -78,6 +78,10 @@ fn file_paths(node: &yaml::Node, path: &str, out: &mut BTreeSet<String>) {
                         | ".keys"
                         | ".providers.*.headers"
                         | ".providers.*.models"
+                        | ".routes.*.request_headers.set"
+                        | ".routes.*.request_headers.add"
+                        | ".routes.*.response_headers.set"
+                        | ".routes.*.response_headers.add"
                 );
                 let below = if is_name {
                     format!("{path}.*")

@@ -200,8 +200,72 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("routes: { a: { match: { path: /a/** } } }", "missing_key"),
     (
-        "routes: { a: { match: { path: /a }, upstreams: [\"http://a\"] } }",
+        "routes: { a: { match: { path: a }, upstreams: [\"http://a\"] } }",
         "bad_path",
+    ),
+    (
+        "routes: { a: { match: { path: /a/*/b }, upstreams: [\"http://a\"] } }",
+        "bad_path",
+    ),
+    (
+        "routes: { a: { match: { path: /a, host: \"a.example:80\" }, upstreams: [\"http://a\"] } }",
+        "bad_value",
+    ),
+    (
+        "routes: { a: { match: { path: /ui/**, host: a.example }, upstreams: [\"http://a\"] } }",
+        "bad_path",
+    ),
+    (
+        "routes: { a: { match: { path: /a, method: BREW }, upstreams: [\"http://a\"] } }",
+        "bad_value",
+    ),
+    (
+        "routes: { a: { match: { path: /a, hots: x }, upstreams: [\"http://a\"] } }",
+        "unknown_key",
+    ),
+    (
+        "routes: { a: { match: { path: /a }, upstreams: [{ weight: 1 }] } }",
+        "missing_key",
+    ),
+    (
+        "routes: { a: { match: { path: /a }, upstreams: [{ url: \"http://a\", health: {} }] } }",
+        "missing_key",
+    ),
+    (
+        "routes: { a: { match: { path: /a }, upstreams: [{ url: \"http://a\", health: { path: /h, interval: 1ms } }] } }",
+        "out_of_range",
+    ),
+    (
+        "routes: { a: { match: { path: /a }, strategy: weighted, upstreams: [{ url: \"http://a\", weight: 0 }] } }",
+        "out_of_range",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], replace_prefix: /b/ } }",
+        "bad_path",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], replace_prefix: /b, keep_prefix: true } }",
+        "bad_value",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], request_headers: { set: { connection: close } } } }",
+        "bad_header",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], response_headers: { set: { host: x } } } }",
+        "bad_header",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], request_headers: { remove: [x-goodgate-attempt] } } }",
+        "bad_header",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], auth: { basic: me } } }",
+        "bad_header",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], auth: { bearer: x, header: \"a: b\" } } }",
+        "credentials_twice",
     ),
     (
         "routes: { a: { match: { path: /v1/** }, upstreams: [\"http://a\"] } }",
@@ -314,6 +378,10 @@ const DOUBTS: &[(&str, &str)] = &[
     (
         "demo: true\nserver: { listen: \"0.0.0.0:4000\" }",
         "demo_off_loopback",
+    ),
+    (
+        "routes: { a: { match: { path: /a/** }, upstreams: [{ url: \"http://a\", weight: 2 }] } }",
+        "weight_unused",
     ),
     (
         "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\", \"http://a/\"] } }",

@@ -84,10 +84,7 @@ impl<'a> Course<'a> {
     pub(super) fn new(registry: &'a Registry, plan: &'a Plan, call: &Call) -> Self {
         let (may_repeat, terms) = match call {
             Call::Model(call) => (true, &call.terms),
-            Call::Http(call) => {
-                let keyed = call.terms.idempotency_key.is_some();
-                (keyed || call.route.may_repeat(&call.method), &call.terms)
-            }
+            Call::Http(call) => (call.may_repeat, &call.terms),
         };
         Self {
             registry,

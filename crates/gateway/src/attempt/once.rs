@@ -168,7 +168,7 @@ impl Try<'_> {
                 vec![call.raw.clone()]
             },
             lane: Lane::Http,
-            idempotent: call.route.may_repeat(&call.method),
+            idempotent: call.may_repeat,
             max_head: upstream::MAXIMUM_HEAD,
             decode: false,
         };

@@ -202,8 +202,7 @@ impl Try<'_> {
     pub(super) async fn read_plain(&self, call: &HttpCall, mut answer: upstream::Answer) -> Tried {
         let status = answer.status;
         let failed = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
-        let keyed = call.terms.idempotency_key.is_some();
-        if failed && (keyed || call.route.may_repeat(&call.method)) {
+        if failed && call.may_repeat {
             return self.read_error(None, answer).await;
         }
         let (idle, deadline) = (self.idle_limit(false), self.plan.deadline);
@@ -226,7 +225,8 @@ impl Try<'_> {
             idle,
             deadline,
         };
-        let headers = lanes::without_hop(answer.headers);
+        let mut headers = lanes::without_hop(answer.headers);
+        call.route.response_headers.apply(&mut headers);
         let evidence = answer.evidence;
         let answer = self.answer(status, headers, AnswerBody::Raw(Box::new(raw)));
         Tried::Answered(Box::new(Success {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use config::Route;
 use config::keys::PREFIX;
 use diagnosis::Code;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
@@ -48,7 +49,11 @@ pub async fn body(
         said,
     } = head;
     let mut held = budget.open(&caller.bytes);
-    let raw = read(body, policy.snapshot.server.max_body, &mut held).await?;
+    let limit = match &lane {
+        HeadLane::Http(route) => route.max_body,
+        HeadLane::Chat(_) | HeadLane::Models(_) => policy.snapshot.server.max_body,
+    };
+    let raw = read(body, limit, &mut held).await?;
     let terms = Terms {
         held,
         patience: said.patience,
@@ -69,9 +74,11 @@ pub async fn body(
                 dialect: None,
                 bytes: raw.len() as u64,
             });
-            let headers = forwarded(headers);
+            let headers = forwarded(headers, &route);
             let path_and_query = without_key(&uri);
+            let may_repeat = route.may_repeat(&method, terms.idempotency_key.is_some());
             Ok(Call::Http(HttpCall {
+                may_repeat,
                 route,
                 method,
                 path_and_query,
@@ -217,8 +224,7 @@ fn take(held: &mut HeldBytes, more: u64) -> Result<(), Refusal> {
 }
 
 fn too_large(limit: u64) -> Refusal {
-    let message =
-        format!("The body is larger than {limit} bytes, the most that server.max_body allows.");
+    let message = format!("The body is larger than {limit} bytes, the most that max_body allows.");
     Refusal::new(Code::RequestTooLarge, message)
 }
 
@@ -268,11 +274,16 @@ fn bad_wish(name: &str, wanted: &str) -> Refusal {
 }
 
 /// The headers of a plain call that go on: not those of this hop; the key was taken out when it was read.
-fn forwarded(headers: HeaderMap) -> HeaderMap {
+fn forwarded(headers: HeaderMap, route: &Route) -> HeaderMap {
     let mut headers = lanes::without_hop(headers);
     for name in [CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION] {
         headers.remove(name);
     }
     headers.remove("x-request-id");
+    let edits = &route.request_headers;
+    let replaced = edits.set.iter().chain(&route.auth_header);
+    for name in replaced.map(|(name, _)| name).chain(&edits.remove) {
+        headers.remove(name);
+    }
     headers
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use config::{Matched, Route};
 use diagnosis::{Code, Lane};
 use dialect::Dialect;
-use http::{Method, StatusCode};
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::said::Said;
 use super::{Head, HeadLane, Inbound};
@@ -28,7 +31,10 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
     if wants_openai_errors(path) {
         journal.envelope = Envelope::Openai;
     }
-    let found = lane(policy, &parts.method, path);
+    let found = lane(policy, &parts);
+    if matches!(found, Ok(HeadLane::Http(_))) {
+        journal.envelope = Envelope::Problem;
+    }
     let mut said = Said::read(&parts.headers);
     journal.add(Event::Asked {
         lane: found.as_ref().map_or(Lane::Http, HeadLane::journal_lane),
@@ -70,12 +76,19 @@ pub fn wants_openai_errors(path: &str) -> bool {
 }
 
 /// Finds the lane by path and method.
-fn lane(policy: &Policy, method: &Method, path: &str) -> Result<HeadLane, Refusal> {
+fn lane(policy: &Policy, parts: &Parts) -> Result<HeadLane, Refusal> {
+    let (method, path) = (&parts.method, parts.uri.path());
+    if let Some(route) = route_of_its_host(policy, &parts.uri, &parts.headers, method) {
+        return on_route(route, path);
+    }
     if let Some(lane) = own_path(method, path)? {
         return Ok(lane);
     }
-    if let Some(route) = policy.snapshot.route(path) {
-        return Ok(HeadLane::Http(Arc::clone(route)));
+    let host = host(&parts.uri, &parts.headers);
+    match policy.snapshot.route(host, method, path) {
+        Matched::Route(route) => return on_route(route, path),
+        Matched::OtherMethods(methods) => return Err(other_methods(method, &methods)),
+        Matched::Nothing => {}
     }
     if path.starts_with("/v1/v1/") {
         return Err(Refusal::new(
@@ -85,6 +98,66 @@ fn lane(policy: &Policy, method: &Method, path: &str) -> Result<HeadLane, Refusa
         .with_fix("Remove one /v1 from the client's base_url."));
     }
     Err(no_route(policy, path))
+}
+
+/// The route that has a request to a host of its own, where even the models' paths are the route's.
+pub(crate) fn route_of_its_host<'p>(
+    policy: &'p Policy,
+    uri: &Uri,
+    headers: &HeaderMap,
+    method: &Method,
+) -> Option<&'p Arc<Route>> {
+    // The narrowest routes stand first: where that has no host, none has.
+    policy
+        .snapshot
+        .routes
+        .first()
+        .filter(|first| !first.hosts.is_empty())?;
+    match policy
+        .snapshot
+        .route(host(uri, headers), method, uri.path())
+    {
+        Matched::Route(route) if !route.hosts.is_empty() => Some(route),
+        _ => None,
+    }
+}
+
+/// The host a request is for, without a port and brackets; empty where none is named.
+fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> &'r str {
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let named = || headers.get(HOST)?.to_str().ok();
+    let authority = authority.or_else(named).unwrap_or_default();
+    let bare = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, rest)| rest);
+    if let Some(rest) = bare.strip_prefix('[') {
+        return rest.split_once(']').map_or(rest, |(address, _)| address);
+    }
+    bare.split_once(':').map_or(bare, |(host, _)| host)
+}
+
+fn on_route(route: &Arc<Route>, path: &str) -> Result<HeadLane, Refusal> {
+    if climbs(path) {
+        let message =
+            "The path has a segment '..', with which it could leave the route: write it out.";
+        return Err(Refusal::invalid(None, message));
+    }
+    Ok(HeadLane::Http(Arc::clone(route)))
+}
+
+/// Whether a server could take a segment of the path for "one up", however it is escaped.
+fn climbs(path: &str) -> bool {
+    if !path.contains("..") && !path.contains('%') {
+        return false;
+    }
+    let plain = percent_decoded(path);
+    plain.split(['/', '\\']).any(|segment| segment == "..")
+}
+
+fn other_methods(method: &Method, methods: &[Method]) -> Refusal {
+    let known: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let message = format!("This path takes {}, not {method}.", known.join(", "));
+    Refusal::invalid(None, message).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 fn own_path(method: &Method, path: &str) -> Result<Option<HeadLane>, Refusal> {
@@ -123,7 +196,7 @@ fn no_route(policy: &Policy, path: &str) -> Refusal {
         .snapshot
         .routes
         .iter()
-        .map(|route| route.prefix.clone())
+        .map(|route| route.path.to_string())
         .collect();
     let known = if prefixes.is_empty() {
         String::new()
@@ -164,6 +237,37 @@ fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_climbs_is_seen_however_it_is_escaped() {
+        for path in [
+            "/a/../b",
+            "/..",
+            "/a/%2e%2E/b",
+            "/a/.%2e",
+            "/a%2f..%2Fb",
+            "/a%5C..\\b",
+        ] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/a/b", "/a/...", "/a..b/c", "/%2F", "/a/%2e/b", "/a/..;x"] {
+            assert!(!climbs(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_uri_or_the_header_without_its_port() {
+        for (uri, header, expected) in [
+            ("/x", "API.example:4000", "API.example"),
+            ("/x", "[::1]:4000", "::1"),
+            ("/x", "", ""),
+            ("http://one.example:80/x", "two.example", "one.example"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, header.parse().unwrap());
+            assert_eq!(host(&uri.parse().unwrap(), &headers), expected);
+        }
+    }
 
     #[test]
     fn escapes_are_decoded_once() {

@@ -24,6 +24,7 @@ use crate::relay::hold::HoldNotice;
 use said::Said;
 
 pub use body::body;
+pub(crate) use head::route_of_its_host;
 pub use head::{head, wants_openai_errors};
 
 /// A request as it came off the socket, nothing of its body read.
@@ -117,6 +118,8 @@ pub struct HttpCall {
     pub path_and_query: String,
     /// The headers that go on: no hop-by-hop ones, no key of ours.
     pub headers: HeaderMap,
+    /// Whether it may be sent again although an upstream may have acted on it.
+    pub may_repeat: bool,
     /// The body.
     pub raw: Bytes,
     /// What both lanes have.

@@ -1,8 +1,12 @@
-//! What the lanes do not share: the list of models, which needs no upstream, and the headers of plain calls.
+//! What the lanes do not share: the list of models, which needs no upstream, and of plain calls the headers, the order
+//! of their upstreams and those upstreams' health.
 
+pub mod health;
 mod hop;
+mod upstreams;
 
 pub(crate) use hop::without_hop;
+pub(crate) use upstreams::order;
 
 use bytes::Bytes;
 use diagnosis::Code;

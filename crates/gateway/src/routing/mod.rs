@@ -10,6 +10,7 @@ use types::Deadline;
 use crate::intake::{Call, HttpCall, ModelCall};
 use crate::journal::{Bounds, Event, Journal};
 use crate::keyring::Caller;
+use crate::lanes;
 use crate::policy::{Policy, ReadyProvider, ReadyUpstream};
 use crate::refusal::{self, Refusal};
 
@@ -207,11 +208,15 @@ fn model_plan(
 
 fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan, Refusal> {
     let route: &Route = &call.route;
-    let legs: Vec<_> = route
-        .upstreams
-        .iter()
-        .filter_map(|upstream| {
-            let ready = policy.upstream(&route.name, &upstream.label)?;
+    let ready = |place: usize| {
+        let upstream = route.upstreams.get(place)?;
+        Some((upstream, policy.upstream(&route.name, &upstream.label)?))
+    };
+    let order = lanes::order(route, |place| Some(&**ready(place)?.1), fastrand::f64);
+    let legs: Vec<_> = order
+        .into_iter()
+        .filter_map(|place| {
+            let (upstream, ready) = ready(place)?;
             let path = route.upstream_path(upstream, &call.path_and_query);
             Some(Leg::Http {
                 label: Arc::clone(&upstream.label),

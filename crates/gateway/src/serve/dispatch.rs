@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use super::connection::Facts;
 use crate::gate::Gate;
-use crate::intake::Inbound;
+use crate::intake::{self, Inbound};
 use crate::journal::Journal;
 use crate::refusal::{self, Envelope, Refusal};
 use crate::relay::{ReplyBody, hold};
@@ -31,6 +31,9 @@ pub(super) async fn answer(
         Place::Alive => health(StatusCode::OK, "alive"),
         Place::Ready if gate.is_draining() => health(StatusCode::SERVICE_UNAVAILABLE, "draining"),
         Place::Ready => health(StatusCode::OK, "ready"),
+        Place::Front if is_of_a_route(&gate, &request) => {
+            pipeline(gate, request, peer, &facts).await
+        }
         Place::Front => to_ui(),
         Place::Admin => match &gate.shared.admin {
             Some(admin) => admin.pass(request, peer).await,
@@ -62,6 +65,13 @@ fn place(method: &Method, path: &str) -> Place {
     }
 }
 
+/// Whether a route has the host of its own that the request is for.
+fn is_of_a_route(gate: &Gate, request: &Request<Incoming>) -> bool {
+    let policy = gate.policy();
+    let (uri, headers) = (request.uri(), request.headers());
+    intake::route_of_its_host(&policy, uri, headers, request.method()).is_some()
+}
+
 /// A bug in a step must cost one call, never the connection or the process.
 async fn pipeline(
     gate: Arc<Gate>,
@@ -69,7 +79,7 @@ async fn pipeline(
     peer: SocketAddr,
     facts: &Facts,
 ) -> Response<ReplyBody> {
-    let openai = crate::intake::wants_openai_errors(request.uri().path());
+    let openai = intake::wants_openai_errors(request.uri().path());
     let both_framings = request.version() == Version::HTTP_11 && facts.has_both_framings();
     let inbound = Inbound {
         request,

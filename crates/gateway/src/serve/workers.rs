@@ -13,6 +13,7 @@ use super::connection;
 use super::door::Visitor;
 use crate::gate::Gate;
 use crate::journal::in_flight::InFlight;
+use crate::lanes;
 use crate::resources::BEAT_EVERY;
 use crate::tasks::Tasks;
 
@@ -93,16 +94,22 @@ pub(super) fn start(
         .build()?;
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
-        .spawn(move || runtime.block_on(work(gate, accepted, connections, stage)))?;
+        .spawn(move || runtime.block_on(work(number, gate, accepted, connections, stage)))?;
     Ok(Worker { handle, thread })
 }
 
 async fn work(
+    number: usize,
     gate: Arc<Gate>,
     mut accepted: mpsc::Receiver<Accepted>,
     connections: Tasks,
     mut stage: watch::Receiver<Stage>,
 ) {
+    // Asking after upstreams once is enough for all workers.
+    let asking = Tasks::default();
+    if number == 0 {
+        asking.spawn("health", lanes::health::watch(Arc::clone(&gate)));
+    }
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut beat = tokio::time::interval(BEAT_EVERY);
     for timer in [&mut sweep, &mut beat] {

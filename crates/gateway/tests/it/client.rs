@@ -67,10 +67,10 @@ impl Request {
 
     /// The bytes as they go on the wire.
     fn bytes(&self) -> Vec<u8> {
-        let mut text = format!(
-            "{} {} HTTP/1.1\r\nhost: {}\r\n",
-            self.method, self.path, self.to
-        );
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            write!(text, "host: {}\r\n", self.to).unwrap();
+        }
         for (name, value) in &self.headers {
             write!(text, "{name}: {value}\r\n").unwrap();
         }

@@ -16,5 +16,6 @@ mod leaving;
 mod passthrough;
 mod reloading;
 mod reuse;
+mod route_rules;
 mod routes;
 mod streams;
