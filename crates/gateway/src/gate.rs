@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
+use http1::buffers::Buffers;
 use resilience::registry::Registry;
 use types::Clock;
 
@@ -12,6 +13,7 @@ use crate::journal::Recorder;
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::resources::Resources;
+use crate::serve::Dates;
 use crate::serve::admin_door::AdminDoor;
 
 /// What all workers share.
@@ -44,6 +46,10 @@ pub struct Gate {
     pub client: upstream::Client,
     /// Where this worker's calls are recorded.
     pub recorder: Recorder,
+    /// What this worker's connections read and write through.
+    pub buffers: Arc<Buffers>,
+    /// The value of `Date`.
+    pub dates: Dates,
 }
 
 impl Gate {

@@ -9,8 +9,8 @@ use config::keys::PREFIX;
 use diagnosis::Code;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Uri};
+use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
 use types::Deadline;
 
 use super::{Call, Head, HeadLane, HttpCall, ModelCall, Terms, Wishes};
@@ -20,6 +20,7 @@ use crate::keyring::Caller;
 use crate::lanes;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::serve::RequestBody;
 
 /// The longest silence of a client in the middle of its body. Source: nginx's `client_body_timeout`, 60 s; halved,
 /// since a body that is held takes from the byte budget.
@@ -156,7 +157,7 @@ fn model_call(dialect: dialect::Dialect, raw: Bytes, terms: Terms) -> Result<Mod
 }
 
 /// Reads a body whole.
-async fn read(mut body: Incoming, limit: u64, held: &mut HeldBytes) -> Result<Bytes, Refusal> {
+async fn read(mut body: RequestBody, limit: u64, held: &mut HeldBytes) -> Result<Bytes, Refusal> {
     let declared = body.size_hint().exact();
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
@@ -191,7 +192,7 @@ async fn read(mut body: Incoming, limit: u64, held: &mut HeldBytes) -> Result<By
     Ok(first.unwrap_or_else(|| rest.freeze()))
 }
 
-async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+async fn next_chunk(body: &mut RequestBody) -> Result<Option<Bytes>, Refusal> {
     loop {
         let frame = match tokio::time::timeout(BODY_SILENCE, body.frame()).await {
             Err(_elapsed) => {

@@ -23,7 +23,6 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
     let Inbound {
         request,
         peer,
-        both_framings,
         hold: _,
     } = inbound;
     let (parts, body) = request.into_parts();
@@ -42,7 +41,6 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
         uri: parts.uri.clone(),
         client: std::mem::take(&mut said.client),
     });
-    said.has_both_framings(both_framings);
     said.is_sound(parts.version, parts.uri.authority().is_some())?;
     let lane = found?;
     Ok(Head {

@@ -15,11 +15,11 @@ use config::Route;
 use dialect::Dialect;
 use dialect::splice::Scan;
 use http::{HeaderMap, Method, Request, Uri};
-use hyper::body::Incoming;
 use types::Deadline;
 
 use crate::bytes::HeldBytes;
 use crate::relay::hold::HoldNotice;
+use crate::serve::RequestBody;
 
 use said::Said;
 
@@ -31,11 +31,9 @@ pub use head::{head, wants_openai_errors};
 #[derive(Debug)]
 pub struct Inbound {
     /// The request.
-    pub request: Request<Incoming>,
+    pub request: Request<RequestBody>,
     /// Where it came from.
     pub peer: SocketAddr,
-    /// Whether the head announced its body in both ways; hyper hides one of them.
-    pub both_framings: bool,
     /// How the steps tell the door that the head may go out before the answer is there.
     pub hold: HoldNotice,
 }
@@ -52,7 +50,7 @@ pub struct Head {
     /// All headers.
     pub headers: HeaderMap,
     /// The body, unread.
-    pub body: Incoming,
+    pub body: RequestBody,
     /// Where it came from.
     pub peer: SocketAddr,
     /// What the headers say.

@@ -76,12 +76,6 @@ impl Said {
         }
     }
 
-    /// What the door saw on the wire, where the headers no longer show it.
-    pub(super) fn has_both_framings(&mut self, both: bool) {
-        self.has_length |= both;
-        self.has_coding |= both;
-    }
-
     /// A head that two readers could understand in two ways is refused: it is how requests are smuggled.
     pub(super) fn is_sound(&self, version: Version, has_authority: bool) -> Result<(), Refusal> {
         if self.is_loop {

@@ -2,12 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::serve::Upgraded;
 
 /// The body of an answer. What is kept with it is dropped with it, whether it was sent or the client left.
 pub struct ReplyBody {
@@ -22,9 +25,13 @@ pub struct Broken;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
 
+/// What a connection is used for after the answer 101: it lasts as long as this does.
+pub type Tunnel = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
 enum Kind {
     Whole(Option<Bytes>),
     Chunks(Chunks),
+    Tunnel(Option<Tunnel>),
 }
 
 impl ReplyBody {
@@ -34,6 +41,31 @@ impl ReplyBody {
         Self {
             kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)),
             kept: None,
+        }
+    }
+
+    /// No body: after its head the connection speaks another protocol. Only HTTP/1.1 has such answers.
+    #[must_use]
+    pub fn tunnel(tunnel: Tunnel) -> Self {
+        Self {
+            kind: Kind::Tunnel(Some(tunnel)),
+            kept: None,
+        }
+    }
+
+    /// Takes a body that is there; none where it comes piece by piece.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        match &mut self.kind {
+            Kind::Whole(bytes) => Some(bytes.take().unwrap_or_default()),
+            Kind::Chunks(_) | Kind::Tunnel(_) => None,
+        }
+    }
+
+    /// Takes what the connection is to become.
+    pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
+        match &mut self.kind {
+            Kind::Tunnel(tunnel) => tunnel.take(),
+            Kind::Whole(_) | Kind::Chunks(_) => None,
         }
     }
 
@@ -61,6 +93,7 @@ impl fmt::Debug for ReplyBody {
                 bytes.as_ref().map_or(0, Bytes::len)
             ),
             Kind::Chunks(_) => f.write_str("ReplyBody(chunks)"),
+            Kind::Tunnel(_) => f.write_str("ReplyBody(tunnel)"),
         }
     }
 }
@@ -76,17 +109,19 @@ impl Body for ReplyBody {
         match &mut self.kind {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Chunks(chunks) => chunks.as_mut().poll_next(context).map_ok(Frame::data),
+            Kind::Tunnel(_) => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.kind, Kind::Whole(None))
+        matches!(self.kind, Kind::Whole(None) | Kind::Tunnel(_))
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Kind::Chunks(_) => SizeHint::default(),
+            Kind::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::gate::Gate;
 use crate::journal::{Event, Journal};
 use crate::settlement::{Settlement, answered_outcome};
 
-pub use body::{Broken, ReplyBody};
+pub use body::{Broken, ReplyBody, Tunnel};
 
 /// Answers the client. The journal is closed when the body has ended, or the client has left.
 #[must_use]

@@ -8,9 +8,9 @@ use futures_util::stream::unfold;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
 
+use super::request_body::RequestBody;
 use crate::relay::ReplyBody;
 
 /// Requests that wait for the second runtime; full means 503. Pages ask for a few things at a time, scripts for a few
@@ -49,7 +49,7 @@ impl AdminDoor {
     /// Passes a request over and waits for its answer.
     pub(super) async fn pass(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
     ) -> Response<ReplyBody> {
         let (parts, body) = request.into_parts();

@@ -1,6 +1,5 @@
 //! Which of the door's few answers a request gets: health, the web UI, or the pipeline.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,10 +8,11 @@ use bytes::Bytes;
 use diagnosis::Code;
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http1::RequestFault;
 
-use super::connection::Facts;
+use super::facts::Facts;
+use super::request_body::RequestBody;
 use crate::gate::Gate;
 use crate::intake::{self, Inbound};
 use crate::journal::Journal;
@@ -22,27 +22,58 @@ use crate::relay::{ReplyBody, hold};
 /// Answers one request of a connection.
 pub(super) async fn answer(
     gate: Arc<Gate>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     peer: SocketAddr,
-    facts: Arc<Facts>,
-) -> Result<Response<ReplyBody>, Infallible> {
-    let call = facts.begin_call();
-    let mut response = match place(request.method(), request.uri().path()) {
+    facts: &Facts,
+) -> Response<ReplyBody> {
+    match place(request.method(), request.uri().path()) {
         Place::Alive => health(StatusCode::OK, "alive"),
         Place::Ready if gate.is_draining() => health(StatusCode::SERVICE_UNAVAILABLE, "draining"),
         Place::Ready => health(StatusCode::OK, "ready"),
         Place::Front if is_of_a_route(&gate, &request) => {
-            pipeline(gate, request, peer, &facts).await
+            pipeline(gate, request, peer, facts).await
         }
         Place::Front => to_ui(),
         Place::Admin => match &gate.shared.admin {
             Some(admin) => admin.pass(request, peer).await,
             None => elsewhere(),
         },
-        Place::Pipeline => pipeline(gate, request, peer, &facts).await,
+        Place::Pipeline => pipeline(gate, request, peer, facts).await,
+    }
+}
+
+/// What bytes get that are no request, or one that two readers could understand differently.
+pub(super) fn refuse(
+    gate: &Gate,
+    peer: SocketAddr,
+    fault: RequestFault,
+    path: &str,
+) -> Response<ReplyBody> {
+    let status = match fault {
+        RequestFault::TooLarge { .. } | RequestFault::TooMany => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        RequestFault::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        _ => StatusCode::BAD_REQUEST,
     };
-    response.body_mut().keep(call);
-    Ok(response)
+    let message = format!("The head of the request is refused: {fault}.");
+    let mut refusal = Refusal::invalid(None, message).with_status(status);
+    refusal.closes = true;
+    let mut journal = Journal::open(&gate.recorder, peer, &hold::HoldNotice::default());
+    if intake::wants_openai_errors(path) {
+        journal.envelope = Envelope::Openai;
+    }
+    refusal::reply(gate, &refusal, journal)
+}
+
+/// The path in bytes that could not be read as a request; empty where there is none.
+pub(super) fn path_of(bytes: &[u8]) -> String {
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    String::from_utf8_lossy(target.get(..100).unwrap_or(target)).into_owned()
 }
 
 enum Place {
@@ -66,7 +97,7 @@ fn place(method: &Method, path: &str) -> Place {
 }
 
 /// Whether a route has the host of its own that the request is for.
-fn is_of_a_route(gate: &Gate, request: &Request<Incoming>) -> bool {
+fn is_of_a_route(gate: &Gate, request: &Request<RequestBody>) -> bool {
     let policy = gate.policy();
     let (uri, headers) = (request.uri(), request.headers());
     intake::route_of_its_host(&policy, uri, headers, request.method()).is_some()
@@ -75,16 +106,14 @@ fn is_of_a_route(gate: &Gate, request: &Request<Incoming>) -> bool {
 /// A bug in a step must cost one call, never the connection or the process.
 async fn pipeline(
     gate: Arc<Gate>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     peer: SocketAddr,
     facts: &Facts,
 ) -> Response<ReplyBody> {
     let openai = intake::wants_openai_errors(request.uri().path());
-    let both_framings = request.version() == Version::HTTP_11 && facts.has_both_framings();
     let inbound = Inbound {
         request,
         peer,
-        both_framings,
         hold: hold::HoldNotice::default(),
     };
     let answering = hold::answer(Arc::clone(&gate), inbound);

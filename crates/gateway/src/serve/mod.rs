@@ -6,11 +6,21 @@ pub mod admin_door;
 
 mod connection;
 
+mod facts;
+
+mod line;
+
+mod conversation;
+
+mod http2;
+
+mod request_body;
+
+mod dates;
+
 mod dispatch;
 
 mod door;
-
-mod framings;
 
 mod workers;
 
@@ -20,6 +30,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
+
+pub use dates::Dates;
+pub use line::Upgraded;
+pub use request_body::{BodyError, RequestBody};
 
 use crate::gate::{Gate, Shared};
 use crate::journal::in_flight::InFlight;
@@ -107,6 +121,8 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
         in_flight.push(calls.clone());
         let gate = Arc::new(Gate {
             shared: Arc::clone(&parts.shared),
+            buffers: Arc::default(),
+            dates: Dates::default(),
             client: upstream::Client::new(upstream::ClientOptions::new(
                 Arc::clone(&parts.resolver),
                 Arc::clone(&parts.shared.clock),

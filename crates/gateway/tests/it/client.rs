@@ -123,12 +123,21 @@ impl Live {
 
     /// Reads until what has come holds these words.
     pub(crate) fn until(&mut self, words: &str) {
-        let mut piece = [0; 4096];
         while !self.text().contains(words) {
-            let size = self.socket.read(&mut piece).unwrap();
-            assert!(size > 0, "the end came before {words:?}: {}", self.text());
-            self.bytes.extend_from_slice(&piece[..size]);
+            assert!(
+                self.more(),
+                "the end came before {words:?}: {}",
+                self.text()
+            );
         }
+    }
+
+    /// Reads what comes next; false at the end.
+    pub(crate) fn more(&mut self) -> bool {
+        let mut piece = [0; 4096];
+        let size = self.socket.read(&mut piece).unwrap();
+        self.bytes.extend_from_slice(&piece[..size]);
+        size > 0
     }
 
     /// Reads to the end of the connection.

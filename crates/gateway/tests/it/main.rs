@@ -10,6 +10,7 @@ mod budget;
 mod callers;
 mod causes;
 mod deadline;
+mod door;
 mod drain;
 mod failover;
 mod leaving;

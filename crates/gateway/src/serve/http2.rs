@@ -1,0 +1,128 @@
+//! HTTP/2 with one client: hyper reads and writes it.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::dispatch;
+use super::facts::Facts;
+use super::line::{Line, Upgraded};
+use super::request_body::RequestBody;
+use crate::gate::Gate;
+
+/// Serves a connection that has begun with the preface.
+pub(super) async fn run(
+    gate: Arc<Gate>,
+    line: &Arc<Line>,
+    facts: &Arc<Facts>,
+    peer: SocketAddr,
+    max_head: usize,
+) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let (gate, facts) = (Arc::clone(&gate), Arc::clone(facts));
+        async move {
+            let call = facts.begin_call();
+            let request = request.map(RequestBody::Http2);
+            let mut response = dispatch::answer(gate, request, peer, &facts).await;
+            response.body_mut().keep(call);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let socket = Watched {
+        stream: Upgraded::new(line),
+        facts: Arc::clone(facts),
+    };
+    let connection = builder(max_head).serve_connection(TokioIo::new(socket), service);
+    let mut connection = pin!(connection);
+    let mut told = false;
+    poll_fn(|cx| {
+        if facts.is_closing() && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
+fn builder(max_head: usize) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .max_pending_accept_reset_streams(20)
+        .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// The socket, with an eye on when bytes do not go.
+struct Watched {
+    stream: Upgraded,
+    facts: Arc<Facts>,
+}
+
+impl Watched {
+    fn wrote<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &written {
+            Poll::Pending => self.facts.stuck(),
+            Poll::Ready(_) => self.facts.wrote(),
+        }
+        written
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, space)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
