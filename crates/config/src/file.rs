@@ -89,6 +89,10 @@ pub(crate) struct ServerFile {
     /// The same for streams. Default 600s.
     #[schemars(with = "Time")]
     pub(crate) drain_streams: Option<At<Duration>>,
+    /// How long new connections are still taken after readiness has failed, so that balancers notice. Default 5s; 0s
+    /// on loopback.
+    #[schemars(with = "Time")]
+    pub(crate) drain_delay: Option<At<Duration>>,
     /// Names by which clients may address the gateway, besides its own addresses.
     #[schemars(with = "Option<Vec<schema::Text>>")]
     pub(crate) hosts: Option<Vec<At<String>>>,

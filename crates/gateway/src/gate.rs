@@ -1,7 +1,6 @@
 //! Everything one worker answers calls with.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use http1::buffers::Buffers;
@@ -15,6 +14,7 @@ use crate::policy::Policy;
 use crate::resources::Resources;
 use crate::serve::Dates;
 use crate::serve::admin_door::AdminDoor;
+use crate::serve::drain::Drain;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ pub struct Shared {
     pub resources: Resources,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Whether the gateway is shutting down.
-    pub draining: AtomicBool,
+    /// How far a shutdown is.
+    pub drain: Drain,
     /// Where requests for the web UI and the admin API go; none where it has a listener of its own.
     pub admin: Option<AdminDoor>,
 }
@@ -63,11 +63,5 @@ impl Gate {
     #[must_use]
     pub fn policy(&self) -> Guard<Arc<Policy>> {
         self.shared.policy.load()
-    }
-
-    /// Whether new calls are refused because the gateway is shutting down.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.shared.draining.load(Ordering::Relaxed)
     }
 }

@@ -1,6 +1,9 @@
 //! The life of one request, top to bottom. Each step is one folder of the same name.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::Response;
 
@@ -14,8 +17,19 @@ use crate::{admission, attempt, intake, lanes, refusal, relay, routing};
 
 /// Answers one request. Dropping this future is the client hanging up: every guard settles itself.
 pub async fn answer(gate: &Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
-    let mut journal = Journal::open(&gate.recorder, inbound.peer, &inbound.hold);
-    match serve(gate, inbound, &mut journal).await {
+    let hold = inbound.hold.clone();
+    let mut journal = Journal::open(&gate.recorder, inbound.peer, &hold);
+    let served = {
+        let mut serving = pin!(serve(gate, inbound, &mut journal));
+        poll_fn(|context| match serving.as_mut().poll(context) {
+            Poll::Pending if gate.shared.drain.gives_up(&hold) => {
+                Poll::Ready(Err(Refusal::shutting_down()))
+            }
+            polled => polled,
+        })
+        .await
+    };
+    match served {
         Ok(answered) => relay::reply(gate, answered, journal), // streams; settles when the body ends
         Err(refusal) => refusal::reply(gate, &refusal, journal), // in the client's own dialect
     }

@@ -4,6 +4,8 @@ mod admin_listener;
 
 mod descriptors;
 
+mod drain;
+
 mod error;
 
 mod owner;

@@ -2,23 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::{Candidate, Snapshot};
 use gateway::gate::Shared;
-use gateway::journal::in_flight::InFlight;
 use gateway::reload::{self, StoredKey};
 use gateway::serve::Server;
 use types::ProviderId;
 
+use crate::drain;
 use crate::error::ServeError;
 use crate::probe::{self, Shown};
 use crate::screen::{self, Screen};
 use crate::settings::{Facts, Settings};
 use crate::signals::{Signals, Wish};
-
-/// Off loopback the listener stays open this long after readiness fails, so that balancers notice.
-const LISTENER_STAYS: Duration = Duration::from_secs(5);
 
 /// What the signals act on.
 #[derive(Debug)]
@@ -73,7 +69,7 @@ impl Running {
                 Wish::Reload => self.reload(),
                 Wish::Quit => return Ok(()),
                 Wish::Drain => {
-                    drain(server, &self.shared, &mut signals).await;
+                    drain::drain(server, &self.shared, &mut signals).await;
                     return Ok(());
                 }
             }
@@ -149,36 +145,5 @@ impl Running {
             new.workers = old.workers;
         }
         snapshot
-    }
-}
-
-/// Lets running calls finish: readiness fails at once, then the listener closes, then streams run out.
-async fn drain(server: &Server, shared: &Arc<Shared>, signals: &mut Signals) {
-    let (drain, streams, loopback) = {
-        let policy = shared.policy.load();
-        let limits = &policy.snapshot.server;
-        (limits.drain, limits.drain_streams, limits.is_loopback())
-    };
-    server.begin_drain();
-    let waiting = async {
-        if !loopback {
-            tokio::time::sleep(LISTENER_STAYS.min(drain)).await;
-        }
-        server.close_listener();
-        let running = || server.in_flight().iter().map(InFlight::len).sum::<usize>();
-        if running() > 0 {
-            tracing::info!(
-                "{} calls are running; they may finish (a second signal ends them now)",
-                running()
-            );
-        }
-        let until = shared.clock.now() + drain.max(streams);
-        while running() > 0 && shared.clock.now() < until {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::select! {
-        () = waiting => {}
-        _ = signals.next() => {}
     }
 }

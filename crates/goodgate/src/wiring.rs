@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use admin::{App, Parts as AdminParts, RunningCall};
@@ -18,6 +17,7 @@ use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
 use gateway::resources::{self, Resources};
 use gateway::serve::admin_door::{AdminDoor, admin_door};
+use gateway::serve::drain::Drain;
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
 use types::{Clock, SystemClock};
@@ -91,7 +91,12 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         });
         tasks.spawn(
             "admin pages",
-            pages::answer(app, admin_calls, tasks.clone()),
+            pages::answer(
+                app,
+                admin_calls,
+                tasks.clone(),
+                running.shared().drain.watch(),
+            ),
         );
         running.run(&server, screen, read.discovery).await
     })?;
@@ -136,7 +141,7 @@ fn share(
         registry: resilience::Registry::new(clock.now()),
         resources: Resources::default(),
         clock: Arc::clone(clock),
-        draining: AtomicBool::new(false),
+        drain: Drain::default(),
     }))
 }
 

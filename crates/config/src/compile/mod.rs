@@ -122,6 +122,8 @@ fn server(reader: &Reader<'_>, file: &ServerFile) -> Server {
     if let Some(drain) = within(reader, streams, Duration::ZERO, day, "0s to 24h") {
         server.drain_streams = drain;
     }
+    let delay = file.drain_delay.as_ref();
+    server.drain_delay = within(reader, delay, Duration::ZERO, day, "0s to 24h");
     for host in file.hosts.iter().flatten() {
         let name = host.value.trim().to_ascii_lowercase();
         if name.is_empty() || name.contains(|one: char| one.is_whitespace() || one == '/') {

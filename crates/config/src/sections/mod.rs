@@ -103,6 +103,7 @@ fn server(reader: &Reader<'_>, node: &Node) -> ServerFile {
         workers: section.number("workers", 1, 512),
         max_body: section.value("max_body", text::size),
         drain: section.value("drain", text::duration),
+        drain_delay: section.value("drain_delay", text::duration),
         drain_streams: section.value("drain_streams", text::duration),
         hosts: section
             .take("hosts")

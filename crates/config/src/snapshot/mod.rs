@@ -115,6 +115,8 @@ pub struct Server {
     pub drain: Duration,
     /// The same for streams; 600 s by default.
     pub drain_streams: Duration,
+    /// How long the listener stays open after readiness has failed; 5 s by default, on loopback 0 s.
+    pub drain_delay: Option<Duration>,
     /// Names under which the gateway may be addressed, besides loopback's and its own addresses; empty for any
     /// when it does not listen on loopback.
     pub hosts: Vec<String>,
@@ -142,6 +144,7 @@ impl Default for Server {
             max_body: 50_000_000,
             drain: Duration::from_secs(30),
             drain_streams: Duration::from_secs(600),
+            drain_delay: None,
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             public_url: None,
@@ -155,6 +158,15 @@ impl Default for Server {
 }
 
 impl Server {
+    /// How long the listener stays open after readiness has failed: balancers ask every few seconds, and nothing
+    /// balances what only this machine can reach.
+    #[must_use]
+    pub fn listener_stays(&self) -> Duration {
+        let usual = if self.is_loopback() { 0 } else { 5 };
+        self.drain_delay
+            .unwrap_or_else(|| Duration::from_secs(usual))
+    }
+
     /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

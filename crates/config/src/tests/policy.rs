@@ -39,6 +39,7 @@ fn every_key_of_server_and_state_acts() {
     assert_eq!(server.max_body, 10 << 20);
     assert_eq!(server.drain, Duration::from_secs(10));
     assert_eq!(server.drain_streams, Duration::from_secs(60));
+    assert_eq!(server.listener_stays(), Duration::from_secs(2));
     assert_eq!(server.hosts, ["gate.acme.example"]);
     assert!(server.trusted_proxies[0].contains("10.1.2.3".parse().unwrap()));
     assert_eq!(

@@ -9,6 +9,7 @@ use crate::gate::Gate;
 use crate::intake::Head;
 use crate::keyring::Caller;
 use crate::refusal::{LimitReached, Refusal};
+use crate::serve::drain::Stage;
 
 /// A caller's place among the calls that run; given back when dropped.
 #[derive(Debug)]
@@ -21,10 +22,8 @@ pub struct Place {
 /// # Errors
 /// The gateway is shutting down; the key's rate or concurrency is used up.
 pub fn admit(gate: &Gate, caller: &Caller, head: &Head) -> Result<Place, Refusal> {
-    if gate.is_draining() {
-        let message = "The gateway is shutting down.";
-        let refusal = Refusal::new(Code::ShuttingDown, message).after(Duration::from_secs(1));
-        return Err(with_retries(refusal, head));
+    if gate.shared.drain.is_at(Stage::EndingCalls) {
+        return Err(with_retries(Refusal::shutting_down(), head));
     }
     if let Some(Err(exceeded)) = caller
         .rate

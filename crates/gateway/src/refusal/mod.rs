@@ -134,6 +134,12 @@ impl Refusal {
         refusal
     }
 
+    /// The process ends before the call does: another one will answer it.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        Self::new(Code::ShuttingDown, "The gateway is shutting down.").after(Duration::from_secs(1))
+    }
+
     /// With another status than the code's own.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {

@@ -52,6 +52,12 @@ impl HoldNotice {
         self.0.is_out.load(Ordering::Relaxed)
     }
 
+    /// Whether the answer will be a stream.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.armed().is_some()
+    }
+
     fn armed(&self) -> Option<(Instant, CallId)> {
         *self.0.armed.lock()
     }

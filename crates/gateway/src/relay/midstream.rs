@@ -52,3 +52,17 @@ pub(super) fn break_off(
     settlement.broke(&refusal, status.as_u16(), body);
     event
 }
+
+/// Settles an answer that the end of the process cuts off, and gives the event that ends a stream.
+pub(super) fn shut_down(gate: &Gate, mut settlement: Settlement, status: StatusCode) -> Bytes {
+    let Some(journal) = settlement.journal() else {
+        return Bytes::new();
+    };
+    let mut refusal = Refusal::shutting_down();
+    "The gateway is shutting down. What you have is not the whole answer."
+        .clone_into(&mut refusal.message);
+    refusal.stop_reason = Some(StopReason::Committed);
+    let (event, body) = refusal::midstream_event(gate, &refusal, journal);
+    settlement.broke(&refusal, status.as_u16(), body);
+    event
+}

@@ -47,7 +47,14 @@ impl Relay {
         self.settlement.as_ref()?;
         let next = match self.raw.first.take() {
             Some(first) => Some(Ok(first)),
-            None => self.raw.body.next(self.raw.idle, self.raw.deadline).await,
+            None => tokio::select! {
+                biased;
+                next = self.raw.body.next(self.raw.idle, self.raw.deadline) => next,
+                () = self.gate.shared.drain.streams_end() => {
+                    midstream::shut_down(&self.gate, self.settlement.take()?, self.status);
+                    return Some(Err(Broken));
+                }
+            },
         };
         match next {
             Some(Ok(bytes)) => {

@@ -90,6 +90,7 @@ impl Relay {
                 Read::Bytes(bytes) => self.take(bytes),
                 Read::End => self.end(),
                 Read::Silent => return Some(Bytes::from_static(PING)),
+                Read::ShutDown => self.shut_down(),
                 Read::Fault(fault) => {
                     let evidence = self.evidence(|evidence| fault.complete(evidence));
                     self.break_off(evidence);
@@ -134,6 +135,7 @@ impl Relay {
                 self.ping.as_mut().reset(due);
                 if rest.is_some() { Read::Bytes(Bytes::new()) } else { Read::Silent }
             }
+            () = self.gate.shared.drain.streams_end() => Read::ShutDown,
         }
     }
 
@@ -214,11 +216,23 @@ impl Relay {
         let event = midstream::break_off(&self.gate, settlement, evidence, self.status);
         self.live.held.push_back(event);
     }
+
+    /// The process ends before the stream does.
+    fn shut_down(&mut self) {
+        self.live.body = None;
+        let Some(mut settlement) = self.settlement.take() else {
+            return;
+        };
+        self.note_losses(&mut settlement);
+        let event = midstream::shut_down(&self.gate, settlement, self.status);
+        self.live.held.push_back(event);
+    }
 }
 
 enum Read {
     Bytes(Bytes),
     End,
     Silent,
+    ShutDown,
     Fault(upstream::BodyFault),
 }

@@ -5,13 +5,14 @@
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Stage;
 use super::door::Door;
+use super::drain::{self, Stage};
 use super::workers::{Accepted, Handle};
 
 /// How long the acceptor rests when the process has no descriptors left.
@@ -38,7 +39,7 @@ async fn accept(
     listener: TcpListener,
     workers: &[Handle],
     door: &Arc<Door>,
-    mut stage: watch::Receiver<Stage>,
+    stage: watch::Receiver<Stage>,
 ) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -47,10 +48,11 @@ async fn accept(
             return;
         }
     };
+    let mut closing = pin!(drain::reached(stage, Stage::Closing));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stage.wait_for(|stage| *stage >= Stage::Closing) => return,
+            () = closing.as_mut() => return,
         };
         match accepted {
             Ok((socket, peer)) => {

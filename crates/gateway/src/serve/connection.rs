@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::Stage;
 use super::conversation::Conversation;
+use super::drain::{Stage, reached};
 use super::facts::{Facts, Look, Patience};
 use super::http2;
 use super::line::Line;
@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 106\r\n\r\n{\"error\":{\"message\":\"The request's head did not arrive in time.\",\"type\":\"timeout\",\"code\":\"client_timeout\"}}";
 
 /// Serves one connection to its end.
-pub(super) async fn serve(gate: Arc<Gate>, accepted: Accepted, stage: watch::Receiver<Stage>) {
+pub(super) async fn serve(gate: Arc<Gate>, accepted: Accepted) {
     let Accepted {
         socket,
         peer,
@@ -48,6 +48,7 @@ pub(super) async fn serve(gate: Arc<Gate>, accepted: Accepted, stage: watch::Rec
         };
         (patience, server.max_head.max(8192))
     };
+    let stage = gate.shared.drain.watch();
     let line = Line::new(stream, Arc::clone(&gate.buffers));
     let talking = async {
         match protocol(&line, &facts).await {
@@ -114,20 +115,32 @@ async fn guard(
 ) {
     let mut talking = pin!(talking);
     let mut watchdog = pin!(sleep(patience.first_byte.min(patience.head)));
-    let mut closing = pin!(reached(stage.clone(), Stage::Closing));
-    let mut ended = pin!(reached(stage.clone(), Stage::Ended));
-    let mut seen = stage;
+    let mut next = Stage::Closing;
+    let mut due = pin!(reached(stage.clone(), next));
+    let mut seen = stage.clone();
     // The first look registers with all that may wake this task; later ones ask only who did.
     let mut watched = false;
     poll_fn(|cx| {
         if !watched || seen.has_changed().unwrap_or(true) {
-            if ended.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            if !facts.is_closing() && closing.as_mut().poll(cx).is_ready() {
-                facts.close();
-            }
             drop(seen.borrow_and_update());
+            while due.as_mut().poll(cx).is_ready() {
+                next = match next {
+                    Stage::Ended => return Poll::Ready(()),
+                    Stage::EndingStreams => {
+                        facts.close();
+                        Stage::Ended
+                    }
+                    // The calls look for themselves; here they are woken.
+                    Stage::EndingCalls => Stage::EndingStreams,
+                    Stage::Open | Stage::Leaving | Stage::Closing => {
+                        facts.leave();
+                        watchdog.as_mut().reset(Instant::now());
+                        watched = false;
+                        Stage::EndingCalls
+                    }
+                };
+                due.set(reached(stage.clone(), next));
+            }
         }
         if talking.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
@@ -166,13 +179,4 @@ async fn guard(
         Poll::Pending
     })
     .await;
-}
-
-/// Waits until the gateway is so far; an error means that it is gone, which is an end as well.
-async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
-    stage
-        .wait_for(|stage| *stage >= wanted)
-        .await
-        .map(drop)
-        .unwrap_or_default();
 }

@@ -99,12 +99,15 @@ impl Conversation {
             let has_begun = self.line.with_buffer(|buffer| !buffer.is_empty());
             if has_begun {
                 self.facts.begin_head();
-            } else if self.facts.is_closing() {
-                return Poll::Ready(Next::End);
             }
-            match ready!(self.line.poll_fill(cx)) {
-                Ok(count) if count > 0 => self.facts.read(),
-                _ => return Poll::Ready(Next::End),
+            match self.line.poll_fill(cx) {
+                Poll::Ready(Ok(count)) if count > 0 => self.facts.read(),
+                Poll::Ready(_) => return Poll::Ready(Next::End),
+                // Looked at last: what has come already is answered.
+                Poll::Pending if self.facts.is_closing() && !has_begun => {
+                    return Poll::Ready(Next::End);
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -158,7 +161,7 @@ impl Conversation {
         let stays = asked.keep_alive
             && !closes
             && ending != Ending::UntilClose
-            && !self.facts.is_closing()
+            && !self.facts.is_leaving()
             && self.line.is_body_over();
         let afterwards = match (stays, asked.version) {
             (true, Version::HTTP_10) => Afterwards::StaysByWord,

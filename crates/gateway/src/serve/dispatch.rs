@@ -11,6 +11,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http1::RequestFault;
 
+use super::drain::Stage;
 use super::facts::Facts;
 use super::request_body::RequestBody;
 use crate::gate::Gate;
@@ -28,7 +29,9 @@ pub(super) async fn answer(
 ) -> Response<ReplyBody> {
     match place(request.method(), request.uri().path()) {
         Place::Alive => health(StatusCode::OK, "alive"),
-        Place::Ready if gate.is_draining() => health(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Place::Ready if gate.shared.drain.is_at(Stage::Leaving) => {
+            health(StatusCode::SERVICE_UNAVAILABLE, "draining")
+        }
         Place::Ready => health(StatusCode::OK, "ready"),
         Place::Front if is_of_a_route(&gate, &request) => {
             pipeline(gate, request, peer, facts).await

@@ -18,6 +18,13 @@ const IDLE: Duration = Duration::from_secs(180);
 /// How often a connection is looked at on which nothing is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// In a shutdown a connection may be used at the very moment in which it is closed, if it was lately: it stays until its
+/// next answer, or until it has been idle for so long.
+const LEFT_IDLE: Duration = Duration::from_secs(5);
+
+/// How often a busy connection is looked at in a shutdown.
+const LOOK_OFTEN: Duration = Duration::from_secs(1);
+
 /// What is known of a connection. No clock is read while calls come and go: idle time counts from the watchdog's first
 /// look at an idle connection.
 #[derive(Debug)]
@@ -34,6 +41,7 @@ pub(crate) struct Facts {
     any_bytes: AtomicBool,
     /// The watchdog has to look earlier than it meant to.
     alarm: AtomicBool,
+    leaving: AtomicBool,
     closing: AtomicBool,
     visitor: Visitor,
 }
@@ -73,6 +81,7 @@ impl Facts {
             calls: AtomicUsize::new(0),
             any_bytes: AtomicBool::new(false),
             alarm: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             visitor,
         })
@@ -132,8 +141,19 @@ impl Facts {
         self.visitor.is_known();
     }
 
+    /// The next answer is the last.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next answer is the last.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
     /// From now on no further request is taken.
     pub(super) fn close(&self) {
+        self.leave();
         self.closing.store(true, Ordering::Relaxed);
     }
 
@@ -162,7 +182,13 @@ impl Facts {
             return Look::Drop;
         }
         if self.calls.load(Ordering::Relaxed) > 0 {
-            return Look::Again(LOOK_EVERY);
+            let soon = self.is_leaving() && !self.is_closing();
+            return Look::Again(if soon { LOOK_OFTEN } else { LOOK_EVERY });
+        }
+        if self.is_leaving() && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.mark(&self.idle_since);
+            let idle = self.since(&self.idle_since).unwrap_or_default();
+            return rest(LEFT_IDLE, idle, Look::Close);
         }
         if !self.any_bytes.load(Ordering::Relaxed) {
             let open = self.clock.now().saturating_duration_since(self.opened);

@@ -1,7 +1,7 @@
 //! HTTP/2 with one client: hyper reads and writes it.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -11,16 +11,20 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 use super::dispatch;
+use super::drain::Stage;
 use super::facts::Facts;
 use super::line::{Line, Upgraded};
 use super::request_body::RequestBody;
 use crate::gate::Gate;
+use crate::tasks::Tasks;
 
 /// Serves a connection that has begun with the preface.
 pub(super) async fn run(
@@ -30,6 +34,10 @@ pub(super) async fn run(
     peer: SocketAddr,
     max_head: usize,
 ) {
+    let streams = Streams {
+        tasks: Tasks::default(),
+        stage: gate.shared.drain.watch(),
+    };
     let service = service_fn(|request: Request<Incoming>| {
         let (gate, facts) = (Arc::clone(&gate), Arc::clone(facts));
         async move {
@@ -44,11 +52,11 @@ pub(super) async fn run(
         stream: Upgraded::new(line),
         facts: Arc::clone(facts),
     };
-    let connection = builder(max_head).serve_connection(TokioIo::new(socket), service);
+    let connection = builder(streams, max_head).serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
     let mut told = false;
     poll_fn(|cx| {
-        if facts.is_closing() && !told {
+        if facts.is_leaving() && !told {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
@@ -57,8 +65,35 @@ pub(super) async fn run(
     .await;
 }
 
-fn builder(max_head: usize) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// Where the streams of a connection run: counted, and polled again when a shutdown goes on, so that their calls look at
+/// its stage.
+#[derive(Clone)]
+struct Streams {
+    tasks: Tasks,
+    stage: watch::Receiver<Stage>,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let mut stage = self.stage.clone();
+        self.tasks.spawn("stream", async move {
+            let mut stream = pin!(stream);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stream.as_mut() => return,
+                    Ok(()) = stage.changed() => {}
+                }
+            }
+        });
+    }
+}
+
+fn builder(streams: Streams, max_head: usize) -> Builder<Streams> {
+    let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)

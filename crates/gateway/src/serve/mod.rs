@@ -22,14 +22,14 @@ mod dispatch;
 
 mod door;
 
+pub mod drain;
+
 mod workers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use tokio::sync::watch;
+use drain::Stage;
 
 pub use dates::Dates;
 pub use line::Upgraded;
@@ -59,21 +59,9 @@ pub struct Parts {
 pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
-    stage: watch::Sender<Stage>,
     workers: Vec<workers::Worker>,
     acceptor: Option<std::thread::JoinHandle<()>>,
     in_flight: Vec<InFlight>,
-}
-
-/// How far a shutdown is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// All is normal.
-    Open,
-    /// No new connections; those that are idle are closed, those that answer close after it.
-    Closing,
-    /// Everything ends now.
-    Ended,
 }
 
 /// How the workers are numbered when nobody says otherwise: one carries tens of thousands of small calls a second.
@@ -112,7 +100,6 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
-    let (stage, staged) = watch::channel(Stage::Open);
     let mut started = Vec::with_capacity(parts.workers);
     let mut in_flight = Vec::with_capacity(parts.workers);
     let door = door::Door::new(Arc::clone(&parts.shared));
@@ -134,14 +121,13 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
                 rows: parts.rows.clone(),
             },
         });
-        started.push(workers::start(number, gate, staged.clone())?);
+        started.push(workers::start(number, gate)?);
     }
     let handles = started.iter().map(workers::Worker::handle).collect();
-    let acceptor = acceptor::start(listener, handles, door, staged)?;
+    let acceptor = acceptor::start(listener, handles, door, parts.shared.drain.watch())?;
     Ok(Server {
         address,
         shared: parts.shared,
-        stage,
         workers: started,
         acceptor: Some(acceptor),
         in_flight,
@@ -161,34 +147,21 @@ impl Server {
         &self.in_flight
     }
 
-    /// From now on readiness fails and new calls are refused; connections go on.
-    pub fn begin_drain(&self) {
-        self.shared.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// Closes the listener and idle connections; running calls go on.
-    pub fn close_listener(&self) {
-        self.stage.send_replace(Stage::Closing);
-    }
-
-    /// Waits until no call runs, at most so long; false when some still do.
+    /// How many calls run.
     #[must_use]
-    pub fn wait_idle(&self, at_most: Duration) -> bool {
-        let until = self.shared.clock.now() + at_most;
-        loop {
-            if self.in_flight.iter().all(InFlight::is_empty) {
-                return true;
-            }
-            if self.shared.clock.now() >= until {
-                return false;
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+    pub fn running_calls(&self) -> usize {
+        self.in_flight.iter().map(InFlight::len).sum()
+    }
+
+    /// How many client connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.workers.iter().map(workers::Worker::connections).sum()
     }
 
     /// Ends everything and waits for the threads.
     pub fn stop(mut self) {
-        self.stage.send_replace(Stage::Ended);
+        self.shared.drain.advance(Stage::Ended);
         if let Some(acceptor) = self.acceptor.take() {
             drop(acceptor.join());
         }

@@ -1,16 +1,17 @@
 //! A worker: one thread, one runtime, its own client and pool. It serves the connections that it is given.
 
 use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use types::ClockWatch;
 
-use super::Stage;
 use super::connection;
 use super::door::Visitor;
+use super::drain::{self, Stage};
 use crate::gate::Gate;
 use crate::journal::in_flight::InFlight;
 use crate::lanes;
@@ -67,6 +68,10 @@ impl Worker {
         self.handle.clone()
     }
 
+    pub(super) fn connections(&self) -> usize {
+        self.handle.connections.running()
+    }
+
     pub(super) fn join(self) {
         let Self { handle, thread } = self;
         drop(handle);
@@ -77,11 +82,7 @@ impl Worker {
 }
 
 /// Starts a worker's thread.
-pub(super) fn start(
-    number: usize,
-    gate: Arc<Gate>,
-    stage: watch::Receiver<Stage>,
-) -> std::io::Result<Worker> {
+pub(super) fn start(number: usize, gate: Arc<Gate>) -> std::io::Result<Worker> {
     let (queue, accepted) = mpsc::channel(QUEUE_BOUND);
     let connections = Tasks::default();
     let handle = Handle {
@@ -94,7 +95,7 @@ pub(super) fn start(
         .build()?;
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
-        .spawn(move || runtime.block_on(work(number, gate, accepted, connections, stage)))?;
+        .spawn(move || runtime.block_on(work(number, gate, accepted, connections)))?;
     Ok(Worker { handle, thread })
 }
 
@@ -103,13 +104,13 @@ async fn work(
     gate: Arc<Gate>,
     mut accepted: mpsc::Receiver<Accepted>,
     connections: Tasks,
-    mut stage: watch::Receiver<Stage>,
 ) {
     // Asking after upstreams once is enough for all workers.
     let asking = Tasks::default();
     if number == 0 {
         asking.spawn("health", lanes::health::watch(Arc::clone(&gate)));
     }
+    let mut ended = pin!(drain::reached(gate.shared.drain.watch(), Stage::Ended));
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut beat = tokio::time::interval(BEAT_EVERY);
     for timer in [&mut sweep, &mut beat] {
@@ -122,7 +123,7 @@ async fn work(
         let next = tokio::select! {
             biased;
             next = accepted.recv() => next,
-            () = ended(&mut stage) => None,
+            () = ended.as_mut() => None,
             _ = beat.tick() => {
                 lag.beat(clock.now());
                 // After a sleep the peers of idle connections have gone without a word.
@@ -137,18 +138,6 @@ async fn work(
             }
         };
         let Some(next) = next else { return };
-        connections.spawn(
-            "connection",
-            connection::serve(Arc::clone(&gate), next, stage.clone()),
-        );
+        connections.spawn("connection", connection::serve(Arc::clone(&gate), next));
     }
-}
-
-async fn ended(stage: &mut watch::Receiver<Stage>) {
-    // An error means that the server is gone, which is an end as well.
-    stage
-        .wait_for(|stage| *stage == Stage::Ended)
-        .await
-        .map(drop)
-        .unwrap_or_default();
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,6 +14,7 @@ use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
 use gateway::resources::Resources;
+use gateway::serve::drain::Drain;
 use gateway::serve::{self, Parts, Server};
 use store::{Filter, Kept, StateFolder, Store};
 use types::{CallId, Clock, KeyId, SystemClock};
@@ -120,7 +120,7 @@ impl Rig {
             registry: resilience::Registry::new(clock.now()),
             resources: Resources::default(),
             clock: Arc::clone(&clock),
-            draining: AtomicBool::new(false),
+            drain: Drain::default(),
             admin: None,
         });
         let parts = Parts {
