@@ -46,7 +46,7 @@ pub(crate) struct RouteFile {
     pub(crate) retry: RouteRetryFile,
     /// Timers.
     pub(crate) timeout: TimeoutFile,
-    /// The largest request body. Default: `server.max_body`.
+    /// The largest request body. What is over 1 MiB goes on as it comes, so it may be larger than memory. Default: `server.max_body`.
     #[schemars(with = "Option<schema::Size>")]
     pub(crate) max_body: Option<At<u64>>,
 }

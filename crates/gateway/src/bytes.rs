@@ -78,6 +78,13 @@ impl HeldBytes {
         true
     }
 
+    /// Gives all of it back before the guard goes.
+    pub fn release(&mut self) {
+        let amount = std::mem::take(&mut self.amount);
+        self.budget.held.fetch_sub(amount, Ordering::Relaxed);
+        self.caller.fetch_sub(amount, Ordering::Relaxed);
+    }
+
     /// Bytes held by this guard.
     #[must_use]
     pub fn amount(&self) -> u64 {
@@ -87,8 +94,7 @@ impl HeldBytes {
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.amount, Ordering::Relaxed);
-        self.caller.fetch_sub(self.amount, Ordering::Relaxed);
+        self.release();
     }
 }
 

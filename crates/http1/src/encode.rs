@@ -16,8 +16,8 @@ pub struct RequestHead<'a> {
     pub fixed_headers: &'a [u8],
     /// Headers of this call.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The body's length in bytes.
-    pub length: u64,
+    /// The body's length in bytes; none for a body that is sent in chunks.
+    pub length: Option<u64>,
 }
 
 /// Appends the head, blank line included.
@@ -54,10 +54,14 @@ pub fn write_head(head: &RequestHead<'_>, out: &mut Vec<u8>) -> Result<(), Fault
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
     }
-    if head.length > 0 || expects_body(head.method) {
-        out.extend_from_slice(b"content-length: ");
-        write_decimal(head.length, out);
-        out.extend_from_slice(b"\r\n");
+    match head.length {
+        Some(length) if length > 0 || expects_body(head.method) => {
+            out.extend_from_slice(b"content-length: ");
+            write_decimal(length, out);
+            out.extend_from_slice(b"\r\n");
+        }
+        Some(_) => {}
+        None => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     out.extend_from_slice(b"\r\n");
     Ok(())
@@ -104,7 +108,7 @@ mod tests {
         path: "/v1/chat/completions",
         fixed_headers: b"host: a.example\r\n",
         headers: &[("x-request-id", b"req_1")],
-        length: 1234567890,
+        length: Some(1234567890),
     };
 
     #[test]
@@ -118,7 +122,10 @@ mod tests {
 
     #[test]
     fn an_empty_body_is_announced_only_where_one_is_expected() {
-        let empty = RequestHead { length: 0, ..CALL };
+        let empty = RequestHead {
+            length: Some(0),
+            ..CALL
+        };
         assert!(written(&empty).unwrap().contains("content-length: 0\r\n"));
         let get = RequestHead {
             method: &Method::GET,
@@ -127,11 +134,20 @@ mod tests {
         assert!(!written(&get).unwrap().contains("content-length"));
         assert!(
             written(&RequestHead {
-                length: u64::MAX,
+                length: Some(u64::MAX),
                 ..CALL
             })
             .unwrap()
             .contains("18446744073709551615")
+        );
+        let chunked = RequestHead {
+            length: None,
+            ..CALL
+        };
+        assert!(
+            written(&chunked)
+                .unwrap()
+                .ends_with("transfer-encoding: chunked\r\n\r\n")
         );
     }
 

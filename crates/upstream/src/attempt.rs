@@ -22,6 +22,7 @@ use crate::faults::head_facts;
 use crate::identity::Identity;
 use crate::pool::{Bounds, Pool};
 use crate::timer::Timer;
+use crate::upload::{Sending, Upload};
 use http1::buffers::Buffers;
 use http1::encode::{RequestHead, write_head};
 use http1::{Asked, Framing, HeadReader};
@@ -68,7 +69,7 @@ impl Timers {
 }
 
 /// A request to be sent once.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Outgoing<'a> {
     /// The method.
     pub method: &'a Method,
@@ -81,6 +82,8 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The whole body in pieces, sent with its length; none for no body. Nothing of it is copied.
     pub body: Vec<Bytes>,
+    /// A body that is still coming, in place of a whole one.
+    pub upload: Option<Upload>,
     /// What the call is.
     pub lane: Lane,
     /// Whether the request may be sent again although the upstream may have acted on it.
@@ -101,6 +104,7 @@ impl<'a> Outgoing<'a> {
             fixed_headers: b"",
             headers: &[],
             body: Vec::new(),
+            upload: None,
             lane: Lane::Model,
             idempotent: method.is_idempotent(),
             max_head: MAXIMUM_HEAD,
@@ -108,8 +112,11 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    fn length(&self) -> u64 {
-        self.body.iter().map(|part| part.len() as u64).sum()
+    fn length(&self) -> Option<u64> {
+        match &self.upload {
+            Some(upload) => upload.length,
+            None => Some(self.body.iter().map(|part| part.len() as u64).sum()),
+        }
     }
 
     /// Whether it may be sent again when it is not known to have been received.
@@ -123,6 +130,7 @@ impl<'a> Outgoing<'a> {
 struct Call<'a> {
     to: &'a Destination,
     request: &'a Outgoing<'a>,
+    length: Option<u64>,
     timers: &'a Timers,
     start: Instant,
 }
@@ -233,20 +241,28 @@ impl Client {
     pub async fn send(
         &self,
         to: &Destination,
-        request: Outgoing<'_>,
+        mut request: Outgoing<'_>,
         timers: &Timers,
     ) -> Result<Answer, Box<Evidence>> {
         let start = self.shared.clock.now();
         let mut evidence = Box::<Evidence>::default();
         evidence.lane = request.lane;
         let mut head = self.shared.buffers.take_head();
+        let length = request.length();
+        let mut upload = request
+            .upload
+            .take()
+            .map(|upload| Box::new(Sending::new(upload)));
         let call = Call {
             to,
             request: &request,
+            length,
             timers,
             start,
         };
-        let sent = self.try_send(call, &mut head, &mut evidence).await;
+        let sent = self
+            .try_send(call, &mut upload, &mut head, &mut evidence)
+            .await;
         self.shared.buffers.put_head(head);
         match sent {
             Ok((connection, began)) => self.answer(to, &request, connection, began, evidence),
@@ -270,12 +286,14 @@ impl Client {
     async fn try_send(
         &self,
         call: Call<'_>,
+        upload: &mut Option<Box<Sending>>,
         head: &mut Vec<u8>,
         evidence: &mut Evidence,
     ) -> Result<(Box<Connection>, Began), Failed> {
         let Call {
             to,
             request,
+            length,
             timers,
             start,
         } = call;
@@ -285,7 +303,7 @@ impl Client {
                 path: request.path,
                 fixed_headers: request.fixed_headers,
                 headers: request.headers,
-                length: request.length(),
+                length,
             },
             head,
         )?;
@@ -311,6 +329,7 @@ impl Client {
                 connection: &mut connection,
                 head,
                 body: &request.body,
+                upload,
                 heads: HeadReader::new(asked(request.method), request.max_head),
                 buffers: &self.shared.buffers,
                 clock: &*self.shared.clock,
@@ -322,7 +341,8 @@ impl Client {
                 Ok(began) => return Ok((connection, began)),
                 Err(failed) => {
                     evidence.bytes.acked = connection.acked();
-                    if !is_stale(&connection, &failed.fault, request, evidence) {
+                    let is_stale = is_stale(&connection, &failed.fault, request, evidence);
+                    if !is_stale || !upload.as_mut().is_none_or(|upload| upload.rewind()) {
                         return Err(failed);
                     }
                     let now = self.shared.clock.now();

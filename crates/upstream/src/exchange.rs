@@ -14,6 +14,7 @@ use crate::connect::Failed;
 use crate::connection::Connection;
 use crate::faults;
 use crate::timer::{self, Limit, Timer, Wait};
+use crate::upload::{Sending, Stopped};
 use http1::buffers::Buffers;
 use http1::{Head, HeadReader};
 
@@ -95,6 +96,7 @@ impl Progress {
 pub(crate) struct Unsent {
     parts: Vec<Bytes>,
     progress: Progress,
+    upload: Option<Box<Sending>>,
 }
 
 impl Unsent {
@@ -103,8 +105,21 @@ impl Unsent {
         cx: &mut Context<'_>,
         connection: &mut Connection,
     ) -> Poll<io::Result<()>> {
-        let Self { parts, progress } = self;
-        progress.poll(cx, connection, |place| parts.get(place).map(|part| &**part))
+        let Self {
+            parts,
+            progress,
+            upload,
+        } = self;
+        ready!(progress.poll(cx, connection, |place| parts.get(place).map(|part| &**part)))?;
+        match upload {
+            None => Poll::Ready(Ok(())),
+            Some(upload) => upload
+                .poll(cx, connection)
+                .map_err(|stopped| match stopped {
+                    Stopped::Io(error) => error,
+                    Stopped::BrokenOff => io::ErrorKind::UnexpectedEof.into(),
+                }),
+        }
     }
 }
 
@@ -114,6 +129,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) connection: &'a mut Connection,
     pub(crate) head: &'a [u8],
     pub(crate) body: &'a [Bytes],
+    /// The body in its place, where it is still coming.
+    pub(crate) upload: &'a mut Option<Box<Sending>>,
     pub(crate) heads: HeadReader,
     pub(crate) buffers: &'a Buffers,
     pub(crate) clock: &'a dyn Clock,
@@ -129,10 +146,13 @@ pub(crate) struct State {
     written: Option<Instant>,
     broken: Option<Fault>,
     buffer: BytesMut,
-    limit: Option<(Limit, u64)>,
+    limit: Option<(Limit, Stand)>,
     /// When the last bytes came, where they were the first.
     came: Option<Instant>,
 }
+
+/// How far sending stands: bytes sent, and whether it is the caller who is waited for. A limit holds while it stays.
+type Stand = (u64, bool);
 
 /// A head, and what came or remained beside it.
 #[derive(Debug)]
@@ -155,7 +175,7 @@ impl Exchange<'_> {
     ) -> Result<Began, Failed> {
         evidence.phase = Phase::Send;
         let outcome = poll_fn(|cx| self.poll(cx, timer, evidence)).await;
-        evidence.bytes.sent = self.state.progress.sent;
+        evidence.bytes.sent = self.stand().0;
         let buffer = std::mem::take(&mut self.state.buffer);
         match outcome {
             Ok(head) => Ok(self.began(head, buffer)),
@@ -177,6 +197,7 @@ impl Exchange<'_> {
             Box::new(Unsent {
                 parts,
                 progress: self.state.progress,
+                upload: self.upload.take(),
             })
         });
         Began {
@@ -194,8 +215,11 @@ impl Exchange<'_> {
         timer: &mut Timer<'_>,
         evidence: &mut Evidence,
     ) -> Poll<Result<Head, Failed>> {
-        if self.state.written.is_none() && self.state.broken.is_none() {
-            self.poll_write(cx, evidence);
+        if self.state.written.is_none()
+            && self.state.broken.is_none()
+            && let Some(fault) = self.poll_write(cx, evidence)
+        {
+            return Poll::Ready(Err(fault.into()));
         }
         if let Poll::Ready(outcome) = self.poll_head(cx, evidence) {
             return Poll::Ready(outcome);
@@ -213,15 +237,32 @@ impl Exchange<'_> {
         }))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, evidence: &mut Evidence) {
+    fn stand(&self) -> Stand {
+        let sent = self.state.progress.sent;
+        match &*self.upload {
+            Some(upload) => (sent.saturating_add(upload.sent()), upload.is_waiting()),
+            None => (sent, false),
+        }
+    }
+
+    /// Sends what can be sent; the fault with which the attempt ends, where it is the caller who broke off.
+    fn poll_write(&mut self, cx: &mut Context<'_>, evidence: &mut Evidence) -> Option<Fault> {
         let (head, body) = (self.head, self.body);
-        let written = self
+        let mut written = self
             .state
             .progress
             .poll(cx, self.connection, |place| match place {
                 0 => Some(head),
                 _ => body.get(place - 1).map(|part| &**part),
             });
+        if let (Poll::Ready(Ok(())), Some(upload)) = (&written, &mut *self.upload) {
+            written = match upload.poll(cx, self.connection) {
+                Poll::Ready(Err(Stopped::BrokenOff)) => return Some(Fault::ClientGone),
+                Poll::Ready(Err(Stopped::Io(error))) => Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+                Poll::Pending => Poll::Pending,
+            };
+        }
         match written {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => {
@@ -237,6 +278,7 @@ impl Exchange<'_> {
                 self.state.limit = None;
             }
         }
+        None
     }
 
     fn poll_head(
@@ -327,8 +369,8 @@ impl Exchange<'_> {
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>, timer: &mut Timer<'_>) -> Poll<()> {
-        let sent = self.state.progress.sent;
-        let current = self.state.limit.filter(|(_, at)| *at == sent);
+        let stand = self.stand();
+        let current = self.state.limit.filter(|(_, at)| *at == stand);
         if current.is_none() {
             let (timers, deadline) = (self.timers, self.timers.deadline);
             let limit = match (self.state.written, &self.state.broken) {
@@ -336,10 +378,12 @@ impl Exchange<'_> {
                 (None, Some(_)) => {
                     Limit::new(Wait::Head, timers.header, self.clock.now(), deadline)
                 }
+                // The caller's own silence is for the body's owner to end.
+                (None, None) if stand.1 => Limit::of_the_call(self.clock.now(), deadline),
                 (None, None) => Limit::new(Wait::Write, timers.write, self.clock.now(), deadline),
             };
             timer::arm(timer, limit.at);
-            self.state.limit = Some((limit, sent));
+            self.state.limit = Some((limit, stand));
         }
         timer::poll(timer, cx)
     }

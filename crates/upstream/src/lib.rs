@@ -18,6 +18,7 @@ mod identity;
 mod pool;
 mod timer;
 pub mod tls;
+mod upload;
 
 pub use address::Reach;
 pub use attempt::{Answer, Client, ClientOptions, MAXIMUM_HEAD, Outgoing, Timers};
@@ -27,3 +28,4 @@ pub use dns::{Resolver, ResolverOptions};
 pub use faults::head_facts;
 pub use http1;
 pub use tls::{MinimumTls, TlsPolicy, TlsPolicyError, TlsSettings};
+pub use upload::{BrokenOff, Source, Upload};

@@ -58,16 +58,21 @@ impl Limit {
     pub(crate) fn new(wait: Wait, value: Duration, now: Instant, deadline: Deadline) -> Self {
         let own = now.checked_add(value).unwrap_or_else(|| deadline.at());
         if deadline.at() < own {
-            return Self {
-                at: deadline.at(),
-                wait: None,
-                value: deadline.left(now),
-            };
+            return Self::of_the_call(now, deadline);
         }
         Self {
             at: own,
             wait: Some(wait),
             value,
+        }
+    }
+
+    /// Nothing but the call's deadline.
+    pub(crate) fn of_the_call(now: Instant, deadline: Deadline) -> Self {
+        Self {
+            at: deadline.at(),
+            wait: None,
+            value: deadline.left(now),
         }
     }
 

@@ -11,7 +11,7 @@ use resilience::backoff::Backoff;
 use resilience::registry::{ProviderState, Registry};
 
 use super::once::Failure;
-use crate::intake::Call;
+use crate::intake::{Call, Upload};
 use crate::journal::{Next, StopReason};
 use crate::routing::{Leg, Plan};
 
@@ -71,6 +71,8 @@ pub(super) struct Course<'a> {
     registry: &'a Registry,
     plan: &'a Plan,
     may_repeat: bool,
+    /// The body, where it goes on as it comes and may be gone.
+    upload: Option<Upload>,
     earns: bool,
     legs: Vec<LegState>,
     visited: Vec<&'a str>,
@@ -82,14 +84,15 @@ pub(super) struct Course<'a> {
 
 impl<'a> Course<'a> {
     pub(super) fn new(registry: &'a Registry, plan: &'a Plan, call: &Call) -> Self {
-        let (may_repeat, terms) = match call {
-            Call::Model(call) => (true, &call.terms),
-            Call::Http(call) => (call.may_repeat, &call.terms),
+        let (may_repeat, upload, terms) = match call {
+            Call::Model(call) => (true, None, &call.terms),
+            Call::Http(call) => (call.may_repeat, call.upload.clone(), &call.terms),
         };
         Self {
             registry,
             plan,
             may_repeat,
+            upload,
             earns: terms.client_retries == 0,
             legs: plan.legs.iter().map(|_| LegState::default()).collect(),
             visited: Vec::with_capacity(plan.legs.len()),
@@ -196,6 +199,16 @@ impl<'a> Course<'a> {
         if !self.may_send_again(failure) || self.plan.resilience.excepts(failure.verdict.code) {
             return Step::Stop {
                 reason: StopReason::NotRetryable,
+                next: Next::FailFast,
+            };
+        }
+        if self
+            .upload
+            .as_ref()
+            .is_some_and(|upload| !upload.can_begin_again())
+        {
+            return Step::Stop {
+                reason: StopReason::BodyNotReplayable,
                 next: Next::FailFast,
             };
         }

@@ -13,7 +13,7 @@ use upstream::{Outgoing, Timers};
 use super::Answer;
 use super::translate_or_pass;
 use crate::gate::Gate;
-use crate::intake::{Call, HttpCall, ModelCall};
+use crate::intake::{Call, HttpCall, ModelCall, Upload};
 use crate::policy::{ReadyProvider, ReadyUpstream};
 use crate::refusal::{Refusal, Verbatim};
 use crate::routing::{Leg, Plan};
@@ -75,7 +75,7 @@ impl Try<'_> {
                 self.model(call, target, ready).await
             }
             (Call::Http(call), Leg::Http { ready, path, .. }) => {
-                Ok(self.plain(call, ready, path).await)
+                self.plain(call, ready, path).await
             }
             _ => Err(Refusal::new(
                 diagnosis::Code::GatewayInternalError,
@@ -124,6 +124,7 @@ impl Try<'_> {
                 .map_or(&[][..], Vec::as_slice),
             headers: &headers,
             body: prepared.body,
+            upload: None,
             lane: Lane::Model,
             idempotent: true,
             max_head: upstream::MAXIMUM_HEAD,
@@ -149,7 +150,12 @@ impl Try<'_> {
         Ok(tried)
     }
 
-    async fn plain(&self, call: &HttpCall, ready: &ReadyUpstream, path: &str) -> Tried {
+    async fn plain(
+        &self,
+        call: &HttpCall,
+        ready: &ReadyUpstream,
+        path: &str,
+    ) -> Result<Tried, Refusal> {
         let (number, id) = (digits(self.n), self.id.write());
         let mut headers = self.own_headers(&number, id.as_bytes());
         headers.extend(
@@ -167,20 +173,24 @@ impl Try<'_> {
             } else {
                 vec![call.raw.clone()]
             },
+            upload: call.upload.as_ref().map(Upload::for_attempt),
             lane: Lane::Http,
             idempotent: call.may_repeat,
             max_head: upstream::MAXIMUM_HEAD,
             decode: false,
         };
-        match self
+        let sent = self
             .gate
             .client
             .send(&ready.destination, outgoing, &self.timers(false))
-            .await
-        {
+            .await;
+        if let Some(refusal) = call.upload.as_ref().and_then(Upload::failure) {
+            return Err(refusal); // The caller's own body broke off: nothing that an upstream did.
+        }
+        Ok(match sent {
             Err(evidence) => self.failure(evidence, None),
             Ok(answer) => self.read_plain(call, answer).await,
-        }
+        })
     }
 
     /// A failure, diagnosed: here and nowhere else.

@@ -9,12 +9,13 @@ use dialect::{ReplyFault, ReplyFrame, StreamFault};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, StatusCode};
 use provider::Kind;
+use types::Deadline;
 
 use super::once::{Success, Tried, Try};
 use super::opening::Opening;
 use super::translate_or_pass::{self, Flow, Piece};
 use super::{Answer, AnswerBody, LiveStream, RawBody};
-use crate::intake::{HttpCall, ModelCall};
+use crate::intake::{HttpCall, ModelCall, Upload};
 use crate::lanes;
 use crate::refusal::Verbatim;
 
@@ -26,6 +27,9 @@ const MAX_ERROR_BODY: u64 = 256 * 1024;
 
 /// An error body must come within this: it is evidence, no answer.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+
+/// How long a stream may last. Source: failures, table of timers.
+const STREAM_TIME: Duration = Duration::from_secs(600);
 
 impl Try<'_> {
     pub(super) async fn read_model(
@@ -202,10 +206,12 @@ impl Try<'_> {
     pub(super) async fn read_plain(&self, call: &HttpCall, mut answer: upstream::Answer) -> Tried {
         let status = answer.status;
         let failed = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
-        if failed && call.may_repeat {
+        let is_there = call.upload.as_ref().is_none_or(Upload::can_begin_again);
+        if failed && call.may_repeat && is_there {
             return self.read_error(None, answer).await;
         }
-        let (idle, deadline) = (self.idle_limit(false), self.plan.deadline);
+        let is_stream = media_type(&answer.headers).eq_ignore_ascii_case("text/event-stream");
+        let (idle, deadline) = (self.idle_limit(is_stream), self.plain_deadline(is_stream));
         // A body that breaks before its first byte is an ordinary failure. Only one of known length is waited for: a
         // stream may have nothing to say for long.
         let mut first = None;
@@ -234,6 +240,15 @@ impl Try<'_> {
             evidence,
             losses: Vec::new(),
         }))
+    }
+
+    /// A stream of events may last longer than other answers, where nobody says how long.
+    fn plain_deadline(&self, is_stream: bool) -> Deadline {
+        let is_said = self.plan.resilience.timeout.total.is_some() || self.plan.deadline_is_callers;
+        if !is_stream || is_said {
+            return self.plan.deadline;
+        }
+        Deadline::after(self.started, STREAM_TIME.saturating_sub(self.call_age))
     }
 
     fn answer(&self, status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Answer {

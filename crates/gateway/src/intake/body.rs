@@ -13,6 +13,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use types::Deadline;
 
+use super::upload::{KEPT, Upload};
 use super::{Call, Head, HeadLane, HttpCall, ModelCall, Terms, Wishes};
 use crate::bytes::{ByteBudget, HeldBytes};
 use crate::journal::{Event, Journal};
@@ -20,7 +21,7 @@ use crate::keyring::Caller;
 use crate::lanes;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
-use crate::serve::RequestBody;
+use crate::serve::{BodyError, RequestBody};
 
 /// The longest silence of a client in the middle of its body. Source: nginx's `client_body_timeout`, 60 s; halved,
 /// since a body that is held takes from the byte budget.
@@ -54,7 +55,17 @@ pub async fn body(
         HeadLane::Http(route) => route.max_body,
         HeadLane::Chat(_) | HeadLane::Models(_) => policy.snapshot.server.max_body,
     };
-    let raw = read(body, limit, &mut held).await?;
+    let (raw, upload) = match &lane {
+        HeadLane::Http(_) if goes_on_as_it_comes(&body) => {
+            if body.size_hint().lower() > limit {
+                return Err(too_large(limit));
+            }
+            let kept = budget.open(&caller.bytes);
+            let upload = Upload::new(body, limit, BODY_SILENCE, kept);
+            (Bytes::new(), Some(upload))
+        }
+        _ => (read(body, limit, &mut held).await?, None),
+    };
     let terms = Terms {
         held,
         patience: said.patience,
@@ -69,11 +80,12 @@ pub async fn body(
     };
     match lane {
         HeadLane::Http(route) => {
+            let announced = upload.as_ref().map(|upload| upload.length().unwrap_or(0));
             journal.add(Event::Wanted {
                 model: Arc::clone(&route.name),
                 stream: false,
                 dialect: None,
-                bytes: raw.len() as u64,
+                bytes: announced.unwrap_or(raw.len() as u64),
             });
             let headers = forwarded(headers, &route);
             let path_and_query = without_key(&uri);
@@ -85,6 +97,7 @@ pub async fn body(
                 path_and_query,
                 headers,
                 raw,
+                upload,
                 terms,
             }))
         }
@@ -103,6 +116,11 @@ pub async fn body(
             "A listing has no body to read.",
         )),
     }
+}
+
+/// Whether a plain call's body is sent on while it comes: it is large, or nobody knows how large.
+fn goes_on_as_it_comes(body: &RequestBody) -> bool {
+    !body.is_end_stream() && body.size_hint().exact().is_none_or(|length| length > KEPT)
 }
 
 /// Path and query without a key of ours, which never goes upstream.
@@ -208,12 +226,20 @@ async fn next_chunk(body: &mut RequestBody) -> Result<Option<Bytes>, Refusal> {
         match frame.map(http_body::Frame::into_data) {
             Ok(Ok(data)) if !data.is_empty() => return Ok(Some(data)),
             Ok(_) => {} // An empty chunk, or trailers, which nothing here reads.
-            Err(error) => {
-                let message = format!("The body could not be read: {error}.");
-                return Err(Refusal::invalid(None, message));
-            }
+            Err(error) => return Err(unread(&error)),
         }
     }
+}
+
+/// A body that did not come whole: broken by its client, who is wrong, or given up by it, who has left.
+pub(super) fn unread(error: &BodyError) -> Refusal {
+    if error.is_client_gone() {
+        return Refusal::new(
+            Code::ClientCancelled,
+            "The client left in the middle of its request.",
+        );
+    }
+    Refusal::invalid(None, format!("The body could not be read: {error}."))
 }
 
 fn take(held: &mut HeldBytes, more: u64) -> Result<(), Refusal> {
@@ -224,7 +250,7 @@ fn take(held: &mut HeldBytes, more: u64) -> Result<(), Refusal> {
     Err(Refusal::new(Code::ResourceExhausted, message).after(Duration::from_secs(1)))
 }
 
-fn too_large(limit: u64) -> Refusal {
+pub(super) fn too_large(limit: u64) -> Refusal {
     let message = format!("The body is larger than {limit} bytes, the most that max_body allows.");
     Refusal::new(Code::RequestTooLarge, message)
 }

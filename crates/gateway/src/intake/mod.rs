@@ -6,6 +6,8 @@ mod head;
 
 mod said;
 
+mod upload;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use said::Said;
 pub use body::body;
 pub(crate) use head::route_of_its_host;
 pub use head::{head, wants_openai_errors};
+pub use upload::Upload;
 
 /// A request as it came off the socket, nothing of its body read.
 #[derive(Debug)]
@@ -118,8 +121,10 @@ pub struct HttpCall {
     pub headers: HeaderMap,
     /// Whether it may be sent again although an upstream may have acted on it.
     pub may_repeat: bool,
-    /// The body.
+    /// The body, where it was read.
     pub raw: Bytes,
+    /// The body, where it goes on as it comes.
+    pub upload: Option<Upload>,
     /// What both lanes have.
     pub terms: Terms,
 }

@@ -185,6 +185,9 @@ impl Refusal {
     }
 
     fn outcome(&self, attempts: usize) -> Outcome {
+        if self.code == Code::ClientCancelled {
+            return Outcome::Cancelled;
+        }
         let others_fault = matches!(self.origin, Origin::Network | Origin::Upstream);
         if others_fault || (attempts > 0 && self.origin != Origin::Client) {
             Outcome::Failed

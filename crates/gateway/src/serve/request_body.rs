@@ -29,6 +29,17 @@ pub enum BodyError {
     Http2(hyper::Error),
 }
 
+impl BodyError {
+    /// Whether the client has left, or given up its stream, in the middle of it.
+    #[must_use]
+    pub fn is_client_gone(&self) -> bool {
+        match self {
+            Self::Http1(unread) => matches!(unread, Unread::Cut),
+            Self::Http2(_) => true,
+        }
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;

@@ -116,6 +116,11 @@ impl Live {
         self.socket.write_all(bytes).unwrap();
     }
 
+    /// Writes as far as the peer takes it; false when it takes no more.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).is_ok()
+    }
+
     /// Everything that has been read so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()

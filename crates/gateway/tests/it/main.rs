@@ -20,3 +20,4 @@ mod reuse;
 mod route_rules;
 mod routes;
 mod streams;
+mod uploads;
