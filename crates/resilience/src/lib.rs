@@ -5,6 +5,7 @@
 
 pub mod admit;
 pub mod backoff;
+pub mod balance;
 pub mod health;
 pub mod registry;
 pub mod retry_budget;
