@@ -10,13 +10,14 @@ use tokio::sync::broadcast;
 use types::{CallId, Clock, KeyId};
 
 use crate::counts::{CountLine, Counts};
+use crate::drains::DrainRow;
 use crate::error::StoreError;
 use crate::filter::{Cursor, Filter, Page};
 use crate::folder::StateFolder;
 use crate::keys::KeyRow;
 use crate::options::Options;
 use crate::row::{Kept, News, NotKept};
-use crate::sqlite::{self, Keys, Readers, Writer};
+use crate::sqlite::{self, Drains, Keys, Readers, Writer};
 use crate::write_behind::WriteBehind;
 
 /// News that a slow subscriber may be behind; more and it skips, and is told how many it missed.
@@ -31,6 +32,7 @@ pub struct Store {
     news: broadcast::Sender<News>,
     readers: Readers,
     keys: Keys,
+    drains: Drains,
     clock: Arc<dyn Clock>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -49,7 +51,9 @@ impl Store {
             .file
             .clone()
             .unwrap_or_else(|| folder.path().join("goodgate.db"));
-        let keys = Keys::open(&sqlite::governance_file(&named))?;
+        let governance = sqlite::governance_file(&named);
+        let keys = Keys::open(&governance)?;
+        let drains = Drains::open(&governance)?;
         let file = sqlite::calls_file(&named);
         let writer = Writer::open(&file)?;
         let write_behind = WriteBehind::new(options, writer.load_counts()?);
@@ -71,6 +75,7 @@ impl Store {
             news,
             readers,
             keys,
+            drains,
             clock,
             writer: Mutex::new(Some(thread)),
         })
@@ -178,6 +183,30 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn revoke_key(&self, id: &KeyId, at_millis: u64) -> Result<bool, StoreError> {
         self.keys.revoke(id, at_millis)
+    }
+
+    /// The marks that hold now, by name; those whose time is over are forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn drains(&self) -> Result<Vec<DrainRow>, StoreError> {
+        self.drains.list(self.clock.unix_millis())
+    }
+
+    /// Marks something as out of use, in place of an older mark of that name; on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn drain(&self, mark: &DrainRow) -> Result<(), StoreError> {
+        self.drains.put(mark)
+    }
+
+    /// Takes a mark away; false if there is none of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn resume(&self, name: &str) -> Result<bool, StoreError> {
+        self.drains.remove(name)
     }
 
     /// Returns once all that was recorded before is stored.

@@ -3,6 +3,7 @@
 mod calls;
 mod columns;
 mod counts;
+mod drains;
 mod housekeeping;
 mod keys;
 mod open;
@@ -12,6 +13,7 @@ mod writer;
 
 pub(crate) use calls::get;
 pub(crate) use counts::{lines, not_kept};
+pub(crate) use drains::Drains;
 pub(crate) use keys::Keys;
 pub(crate) use open::{calls_file, governance_file};
 pub(crate) use readers::Readers;

@@ -13,10 +13,16 @@ use crate::error::StoreError;
 /// How long SQLite waits for somebody else's lock (a backup, a curious `sqlite3`) before it says so.
 const BUSY: Duration = Duration::from_millis(250);
 
-const GOVERNANCE: &[(&str, &str)] = &[(
-    "V1__keys",
-    include_str!("../migrations/sqlite/governance/V1__keys.sql"),
-)];
+const GOVERNANCE: &[(&str, &str)] = &[
+    (
+        "V1__keys",
+        include_str!("../migrations/sqlite/governance/V1__keys.sql"),
+    ),
+    (
+        "V2__drains",
+        include_str!("../migrations/sqlite/governance/V2__drains.sql"),
+    ),
+];
 
 const CALLS: &[(&str, &str)] = &[(
     "V1__calls",
@@ -31,7 +37,7 @@ pub(crate) struct DatabaseFile {
     migrations: &'static [(&'static str, &'static str)],
 }
 
-/// Keys: a commit is on the disk.
+/// Keys and marks of what is out of use: a commit is on the disk.
 pub(crate) fn governance_file(file: &Path) -> DatabaseFile {
     DatabaseFile {
         path: file.to_owned(),

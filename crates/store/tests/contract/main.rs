@@ -3,6 +3,7 @@
 
 mod calls;
 mod counts;
+mod drains;
 mod folder;
 mod keys;
 mod pages;

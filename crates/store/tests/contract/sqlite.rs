@@ -12,7 +12,7 @@ use crate::{Bench, full};
 
 #[test]
 fn a_file_of_a_newer_version_is_left_alone() {
-    for file in ["goodgate-calls.db", "goodgate.db"] {
+    for (file, newest) in [("goodgate-calls.db", 1), ("goodgate.db", 2)] {
         let bench = Bench::new();
         bench.store.close();
         let path = bench.folder.path().join(file);
@@ -27,14 +27,7 @@ fn a_file_of_a_newer_version_is_left_alone() {
         let clock = Arc::new(bench.clock.clone());
         let error = Store::open(&bench.folder, &Options::default(), clock).unwrap_err();
         assert!(
-            matches!(
-                error,
-                StoreError::Newer {
-                    found: 99,
-                    known: 1,
-                    ..
-                }
-            ),
+            matches!(error, StoreError::Newer { found: 99, known, .. } if known == newest),
             "{error}"
         );
         assert!(error.to_string().contains(file), "{error}");
