@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use resilience::balance::Strategy;
 use types::{CredentialId, ModelName};
 
 use crate::resolve::{self, Index};
@@ -92,7 +93,8 @@ impl Parts {
         if self.models.contains_key(FIRST) {
             return;
         }
-        let target = |provider, model| resolve::target(provider, model, self.resilience.clone());
+        let target =
+            |provider, model| Arc::new(resolve::target(provider, model, self.resilience.clone()));
         let last = match &local {
             Some(local) => target(local, LOCAL_MODEL),
             None => target(&demo, "echo"),
@@ -100,6 +102,8 @@ impl Parts {
         let policy = ModelPolicy {
             alias: Arc::from(FIRST),
             targets: vec![target(&demo, "down"), last],
+            strategy: Strategy::Ordered,
+            sticky: None,
             resilience: self.resilience.clone(),
             line: None,
         };
@@ -176,6 +180,7 @@ fn demo_provider(url: Option<&str>, resilience: &Arc<Resilience>) -> Option<Arc<
         tls: TlsSettings::default(),
         resilience: resilience.clone(),
         models: models.collect(),
+        maintenance: Vec::new(),
         detected: true,
         line: None,
     }))

@@ -309,6 +309,7 @@ impl<'a> Search<'a> {
             tls: TlsSettings::default(),
             resilience: self.resilience.clone(),
             models: Vec::new(),
+            maintenance: Vec::new(),
             detected: true,
             line: None,
         }));
@@ -346,6 +347,7 @@ pub(crate) fn local_provider(
         tls: TlsSettings::default(),
         resilience: resilience.clone(),
         models: vec![assemble::listed(LOCAL_MODEL)],
+        maintenance: Vec::new(),
         detected: true,
         line: None,
     }))

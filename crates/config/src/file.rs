@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 use provider::catalog::Rate;
+use resilience::balance::Strategy;
 use schemars::JsonSchema;
-use types::Secret;
+use types::{NanoUsd, Priority, Secret};
 
 use crate::keys::KeyHash;
 use crate::route_file::RouteFile;
@@ -145,6 +146,45 @@ pub(crate) struct ProviderFile {
     /// Default: any model.
     #[schemars(with = "Option<schema::Models>")]
     pub(crate) models: Option<Vec<ListedFile>>,
+    /// When it is out of use by plan: calls go to other targets meanwhile, or are told when to come back.
+    pub(crate) maintenance: Option<Vec<MaintenanceFile>>,
+}
+
+/// One planned window: `start` and `end`, or `every`, `at` and `for`.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, default)]
+pub(crate) struct MaintenanceFile {
+    #[schemars(skip)]
+    pub(crate) spot: Spot,
+    #[schemars(skip)]
+    pub(crate) has_unreadable: bool,
+    /// Its first moment, with an offset: 2026-12-01T02:00:00Z.
+    #[schemars(with = "Words")]
+    pub(crate) start: Option<At<u64>>,
+    /// The first moment after it.
+    #[schemars(with = "Words")]
+    pub(crate) end: Option<At<u64>>,
+    /// For one that comes again and again: `day`, or a day of the week.
+    #[schemars(with = "Option<schema::Recurrence>")]
+    pub(crate) every: Option<At<Recurrence>>,
+    /// When such a one begins: 02:00, which is UTC, or 02:00+01:00.
+    #[schemars(with = "Words")]
+    pub(crate) at: Option<At<i64>>,
+    /// How long such a one lasts.
+    #[schemars(rename = "for")]
+    #[schemars(with = "Time")]
+    pub(crate) length: Option<At<Duration>>,
+    /// Why; shown to whoever is told of it.
+    #[schemars(with = "Words")]
+    pub(crate) reason: Option<At<String>>,
+}
+
+/// How often a window comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recurrence {
+    Day,
+    /// Days after a Monday.
+    Week(u8),
 }
 
 /// A secret, and where it came from.
@@ -245,14 +285,43 @@ pub(crate) struct PriceFile {
 pub(crate) struct ModelFile {
     #[schemars(skip)]
     pub(crate) has_targets: bool,
-    /// `provider/model`, tried in this order.
-    #[schemars(with = "Vec<schema::Text>")]
-    pub(crate) targets: Option<Vec<At<String>>>,
-    /// How targets are chosen: `ordered`, the only one yet.
+    /// `provider/model`, or `{ target: provider/model, weight: 3 }`.
+    #[schemars(with = "Vec<schema::Targets>")]
+    pub(crate) targets: Option<Vec<TargetFile>>,
+    /// Which target a call begins with: `ordered` (default), the first; `weighted`, any, by weight; `least_busy`, the
+    /// one with the fewest calls running; `fastest`, the one that begins to answer soonest; `cheapest`, by price.
+    /// What fails goes on to the others, whatever the strategy.
     #[schemars(with = "Option<schema::Strategy>")]
-    pub(crate) strategy: Option<At<()>>,
+    pub(crate) strategy: Option<At<Strategy>>,
+    /// `conversation`: later turns go to the target that answered the first, whose prompt cache is warm. Default:
+    /// none.
+    #[schemars(with = "Option<schema::Sticky>")]
+    pub(crate) sticky: Option<At<()>>,
+    /// What leaving a warm prompt cache for a faster or less busy target may cost at most, in dollars. Default 0.02.
+    #[schemars(with = "Option<schema::Amount>")]
+    pub(crate) max_cache_loss: Option<At<NanoUsd>>,
     #[schemars(flatten)]
     pub(crate) effort: Effort,
+}
+
+/// One target of an alias.
+#[derive(Debug)]
+pub(crate) struct TargetFile {
+    pub(crate) at: At<String>,
+    pub(crate) weight: Option<At<u32>>,
+}
+
+/// One target of an alias, with its weight.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, default)]
+pub(crate) struct WeightedTarget {
+    /// `provider/model`.
+    #[schemars(with = "schema::Text")]
+    pub(crate) target: Option<At<String>>,
+    /// Its share of the calls, by `weighted`; elsewhere the heavier of two equals is taken. 0: only where no other
+    /// takes calls. Default 1.
+    #[schemars(with = "Number")]
+    pub(crate) weight: Option<At<u32>>,
 }
 
 /// How hard is tried.
@@ -358,6 +427,13 @@ pub(crate) struct KeyFile {
     /// Calls at a time. Default: no limit.
     #[schemars(with = "Number")]
     pub(crate) concurrency: Option<At<u32>>,
+    /// Whose calls wait or are left out first when there is no room: `critical`, `high`, `normal` (default) or
+    /// `batch`.
+    #[schemars(with = "Option<schema::Priority>")]
+    pub(crate) priority: Option<At<Priority>>,
+    /// Whom it belongs to: when there is no room, teams take turns, and so do the keys of a team.
+    #[schemars(with = "Words")]
+    pub(crate) team: Option<At<String>>,
     /// Aliases and `provider/model` names that it may use; `*` at the end stands for any rest. Default: all.
     #[schemars(with = "Option<Vec<schema::Text>>")]
     pub(crate) models: Option<Vec<At<String>>>,

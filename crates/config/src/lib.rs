@@ -5,6 +5,7 @@
 //! (no file), then [`snapshot`] for what comes out of them.
 
 mod assemble;
+mod calendar;
 mod compile;
 pub mod diagnostic;
 pub mod discover;

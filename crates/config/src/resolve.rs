@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use resilience::balance::Strategy;
 use types::{ModelName, ProviderId};
 
 use crate::near;
@@ -95,11 +96,13 @@ fn names_of(provider: &Provider, seen: Option<&Vec<String>>) -> Vec<String> {
 
 /// The policy of `provider/model` itself: one target, all its attempts.
 fn direct(provider: &Arc<Provider>, model: &str) -> Arc<ModelPolicy> {
-    let target = target(provider, model, provider.resilience.clone());
+    let target = Arc::new(target(provider, model, provider.resilience.clone()));
     Arc::new(ModelPolicy {
         alias: target.label.clone(),
         resilience: target.resilience.clone(),
         targets: vec![target],
+        strategy: Strategy::Ordered,
+        sticky: None,
         line: provider.line,
     })
 }
@@ -109,14 +112,14 @@ pub(crate) fn target(
     provider: &Arc<Provider>,
     model: &str,
     resilience: Arc<crate::snapshot::Resilience>,
-) -> Arc<Target> {
+) -> Target {
     let listed = provider
         .models
         .iter()
         .find(|listed| listed.name.as_str() == model);
     let upstream = listed.map_or_else(|| ModelName::new(model), |one| one.upstream.clone());
     let known = provider::catalog::model(provider.kind, upstream.as_str());
-    Arc::new(Target {
+    Target {
         provider: provider.clone(),
         label: Arc::from(format!("{}/{model}", provider.id)),
         resilience,
@@ -130,7 +133,8 @@ pub(crate) fn target(
             .and_then(|one| one.context)
             .or_else(|| known.and_then(|one| one.context)),
         model: upstream,
-    })
+        weight: 1,
+    }
 }
 
 impl Snapshot {

@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::file::{File, ListedDetails, Named};
+use crate::file::{File, ListedDetails, Named, WeightedTarget};
 use crate::route_file::UpstreamFile;
 
 /// `${NAME}` may stand for any single value.
@@ -76,7 +76,21 @@ scalar! {
 }
 scalar! {
     /// How targets are chosen.
-    Strategy, json_schema!({ "enum": ["ordered"] })
+    Strategy, json_schema!({ "enum": ["ordered", "weighted", "least_busy", "fastest", "cheapest"] })
+}
+scalar! {
+    /// By what a caller stays at a target.
+    Sticky, json_schema!({ "enum": ["conversation"] })
+}
+scalar! {
+    /// How often a window comes again.
+    Recurrence, json_schema!({
+        "enum": ["day", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    })
+}
+scalar! {
+    /// Who is served first.
+    Priority, json_schema!({ "enum": ["critical", "high", "normal", "batch"] })
 }
 scalar! {
     /// In which order a route's upstreams are tried.
@@ -117,6 +131,25 @@ scalar! {
             }
         ]
     })
+}
+
+/// A target, alone or with its weight.
+#[derive(Debug)]
+pub(crate) struct Targets;
+
+impl JsonSchema for Targets {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Targets".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let weighted = generator.subschema_for::<WeightedTarget>();
+        json_schema!({ "anyOf": [{ "type": "string" }, weighted] })
+    }
 }
 
 /// A provider's models.

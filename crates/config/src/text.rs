@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use types::NanoUsd;
+
 /// A unit of time and its milliseconds.
 const TIMES: &[(&str, u64)] = &[
     ("ms", 1),
@@ -73,6 +75,17 @@ fn number_and_unit<'t>(text: &'t str, units: &[(&str, u64)]) -> Option<(u64, &'t
     let part = fraction.checked_mul(*factor)? / scale;
     let value = whole.checked_mul(*factor)?.checked_add(part)?;
     Some((value, rest))
+}
+
+/// `0.02`, `$0.02`, `0.02usd`.
+pub(crate) fn dollars(text: &str) -> Result<NanoUsd, Reason> {
+    const WANTED: Reason = "write dollars: 0.02";
+    let number = text.strip_prefix('$').unwrap_or(text);
+    let number = number.strip_suffix("usd").unwrap_or(number);
+    match number_and_unit(&format!("{}usd", number.trim()), &[("usd", 1_000_000_000)]) {
+        Some((nanos, "")) => Ok(NanoUsd::new(nanos)),
+        _ => Err(WANTED),
+    }
 }
 
 /// `20%`.
@@ -297,6 +310,20 @@ mod tests {
         assert_eq!(size("1.5KiB"), Ok(1536));
         for text in ["", "50", "MB", "50mb", "1MBx", "50MB50MB"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn money_is_in_dollars() {
+        for (text, nanos) in [
+            ("0.02", 20_000_000),
+            ("$1", 1_000_000_000),
+            ("1.5 usd", 1_500_000_000),
+        ] {
+            assert_eq!(dollars(text), Ok(NanoUsd::new(nanos)), "{text}");
+        }
+        for text in ["", "$", "0.02eur", "-1", "1e3", "0.0000001"] {
+            assert!(dollars(text).is_err(), "{text}");
         }
     }
 

@@ -52,6 +52,10 @@ const WORDS: &[(&str, &str)] = &[
         "A ${...} in a value cannot be read. It holds a variable's name, NAME:-default, or file:/path; $${ writes the characters themselves.",
     ),
     (
+        "bad_window",
+        "A window of maintenance has a start and an end (2026-12-01T02:00:00Z), or every (day, or a day of the week), at (02:00, which is UTC) and for (2h).",
+    ),
+    (
         "bad_yaml",
         "The text is no YAML (or JSON), so nothing after this place could be checked. Inside [ ] and { } a variable must be quoted: \"${NAME}\".",
     ),
@@ -126,6 +130,10 @@ const WORDS: &[(&str, &str)] = &[
     (
         "unknown_model",
         "The model or alias is not known: the provider's models list does not have it, or no alias and no provider/model is called so.",
+    ),
+    (
+        "unknown_price",
+        "A target of an alias with `strategy: cheapest` has no known price, so it is used last. Write its price under its provider's models.",
     ),
     (
         "unknown_provider",
@@ -210,7 +218,6 @@ const LATER: &[(&str, &[&str])] = &[
     (
         "models.<name>",
         &[
-            "sticky",
             "fallback_on",
             "allow_direct",
             "circuit_breaker",
@@ -233,7 +240,6 @@ const LATER: &[(&str, &[&str])] = &[
     (
         "keys.<name>",
         &[
-            "team",
             "tags",
             "budget",
             "tpm",

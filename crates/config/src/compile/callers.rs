@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use types::KeyId;
+use types::{KeyId, Priority, TeamId};
 
 use super::Aliases;
 use super::providers::{Known, line};
@@ -64,6 +64,11 @@ pub(super) fn compile(
             hash,
             rpm: file.rpm.as_ref().map(|at| at.value),
             concurrency: file.concurrency.as_ref().map(|at| at.value),
+            priority: file
+                .priority
+                .as_ref()
+                .map_or_else(Priority::default, |at| at.value),
+            team: team(reader, file),
             models,
             allow_headers,
             line: line(&name.spot),
@@ -153,6 +158,17 @@ fn models(
         }
     }
     Some(written.iter().map(|at| at.value.clone()).collect())
+}
+
+fn team(reader: &Reader<'_>, file: &KeyFile) -> Option<TeamId> {
+    let written = file.team.as_ref()?;
+    if !super::is_good_name(&written.value) {
+        reader
+            .error("bad_name", &written.spot, "this cannot be a team's name")
+            .label("1 to 128 characters, no space");
+        return None;
+    }
+    Some(TeamId::new(&written.value))
 }
 
 fn allow_headers(reader: &Reader<'_>, file: &KeyFile) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod callers;
 mod credentials;
 mod effort;
+mod maintenance;
 mod models;
 mod providers;
 mod routes;

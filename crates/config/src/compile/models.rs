@@ -4,13 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use provider::catalog;
+use resilience::balance::Strategy;
+use types::NanoUsd;
 
 use super::providers::{Known, line};
 use super::{Aliases, Context, effort};
 use crate::assemble::{DEMO, DEMO_MODELS, Parts};
-use crate::file::{At, Effort, ModelFile, Named};
+use crate::file::{At, Effort, ModelFile, Named, TargetFile};
 use crate::resolve;
-use crate::snapshot::{ModelPolicy, Provider, Resilience, Target};
+use crate::snapshot::{ModelPolicy, Provider, Resilience, Sticky, Target};
+
+/// What leaving a warm prompt cache may cost where nothing is written: two cents, the price of some ten thousand cached
+/// tokens of a large model.
+const USUAL_CACHE_LOSS: NanoUsd = NanoUsd::new(20_000_000);
 
 /// Demo models that never answer: an alias may end at them, or pass them.
 const NEVER_ANSWERS: &[&str] = &["down", "html-502"];
@@ -43,14 +49,21 @@ pub(super) fn compile(
         check_shadow(context, name, file, known);
         let made: Vec<Arc<Target>> = targets
             .iter()
-            .map(|(provider, model)| {
-                resolve::target(provider, model, narrowed(context, &file.effort, provider))
+            .map(|(provider, model, weight)| {
+                let effort = narrowed(context, &file.effort, provider);
+                Arc::new(Target {
+                    weight: *weight,
+                    ..resolve::target(provider, model, effort)
+                })
             })
             .collect();
+        check_prices(context, file, &made);
         // An alias of demo targets alone is completed when the demo provider is there.
         let policy = ModelPolicy {
             alias: Arc::from(name.value.as_str()),
             targets: made,
+            strategy: strategy(file),
+            sticky: sticky(context, file),
             resilience: effort,
             line: line(&name.spot),
         };
@@ -74,7 +87,7 @@ fn targets(
     known: &Known,
     aliases: &[&str],
     demo: bool,
-) -> Vec<(Arc<Provider>, String)> {
+) -> Vec<(Arc<Provider>, String, u32)> {
     let written = file.targets.as_deref().unwrap_or_default();
     // A list whose targets could not be read was told already.
     if !file.has_targets {
@@ -89,7 +102,7 @@ fn targets(
     }
     let mut seen: Vec<&str> = Vec::new();
     let mut made = Vec::new();
-    for at in written {
+    for TargetFile { at, weight } in written {
         let text = at.value.as_str();
         if seen.contains(&text) {
             context
@@ -103,7 +116,9 @@ fn targets(
             continue;
         }
         seen.push(text);
-        made.extend(target(context, at, known, aliases, demo));
+        let weight = weight.as_ref().map_or(1, |weight| weight.value);
+        let found = target(context, at, known, aliases, demo);
+        made.extend(found.map(|(provider, model)| (provider, model, weight)));
     }
     made
 }
@@ -208,8 +223,60 @@ fn full_names(known: &Known) -> Vec<String> {
         .collect()
 }
 
+fn strategy(file: &ModelFile) -> Strategy {
+    file.strategy
+        .as_ref()
+        .map(|at| at.value)
+        .unwrap_or_default()
+}
+
+fn sticky(context: &Context<'_, '_>, file: &ModelFile) -> Option<Sticky> {
+    let loss = file.max_cache_loss.as_ref();
+    if file.sticky.is_none() {
+        if let Some(loss) = loss {
+            context
+                .reader
+                .error(
+                    "missing_key",
+                    &loss.spot,
+                    "max_cache_loss does nothing here",
+                )
+                .label("it belongs to  sticky: conversation");
+        }
+        return None;
+    }
+    Some(Sticky {
+        max_cache_loss: loss.map_or(USUAL_CACHE_LOSS, |loss| loss.value),
+    })
+}
+
+/// By price, a target without one is the last.
+fn check_prices(context: &Context<'_, '_>, file: &ModelFile, made: &[Arc<Target>]) {
+    if strategy(file) != Strategy::Cheapest {
+        return;
+    }
+    for TargetFile { at, .. } in file.targets.iter().flatten() {
+        let found = made.iter().find(|target| *target.label == *at.value);
+        if found.is_some_and(|target| target.price.is_none()) {
+            context
+                .reader
+                .warning(
+                    "unknown_price",
+                    &at.spot,
+                    format!("the price of `{}` is not known", at.value),
+                )
+                .label("by `strategy: cheapest` it is used last")
+                .help("write it under its provider  models: { NAME: { price: { input: …, output: … } } }");
+        }
+    }
+}
+
 /// Targets past the last one that can be tried.
 fn check_reach(context: &Context<'_, '_>, file: &ModelFile, effort: &Resilience) {
+    // By any other strategy each target may be the first.
+    if strategy(file) != Strategy::Ordered {
+        return;
+    }
     let reach = effort.max_targets.min(effort.max_attempts);
     let reach = usize::try_from(reach).unwrap_or(usize::MAX);
     let limit = if effort.max_targets <= effort.max_attempts {
@@ -217,7 +284,7 @@ fn check_reach(context: &Context<'_, '_>, file: &ModelFile, effort: &Resilience)
     } else {
         format!("max_attempts: {}", effort.max_attempts)
     };
-    for at in file.targets.iter().flatten().skip(reach) {
+    for TargetFile { at, .. } in file.targets.iter().flatten().skip(reach) {
         context
             .reader
             .warning(
@@ -232,7 +299,7 @@ fn check_reach(context: &Context<'_, '_>, file: &ModelFile, effort: &Resilience)
 
 /// A real alias that ends at scripted text.
 fn check_demo(context: &Context<'_, '_>, file: &ModelFile, demo: bool) {
-    let targets = || file.targets.iter().flatten();
+    let targets = || file.targets.iter().flatten().map(|one| &one.at);
     let demo_model = |at: &At<String>| {
         at.value
             .strip_prefix(DEMO)
@@ -278,7 +345,7 @@ fn check_shadow(context: &Context<'_, '_>, name: &At<String>, file: &ModelFile, 
         return;
     };
     let first = file.targets.iter().flatten().next();
-    if first.is_some_and(|first| first.value == hidden) {
+    if first.is_some_and(|first| first.at.value == hidden) {
         return;
     }
     context
@@ -311,14 +378,19 @@ pub(super) fn point_at_demo(parts: &mut Parts, written: &Named<ModelFile>) {
             .targets
             .iter()
             .flatten()
-            .filter_map(|at| match at.value.strip_prefix("demo/") {
-                Some(model) => Some(resolve::target(&demo, model, policy.resilience.clone())),
+            .filter_map(|one| match one.at.value.strip_prefix("demo/") {
+                Some(model) => Some(Arc::new(Target {
+                    weight: one.weight.as_ref().map_or(1, |weight| weight.value),
+                    ..resolve::target(&demo, model, policy.resilience.clone())
+                })),
                 None => rest.next(),
             })
             .collect();
         let completed = ModelPolicy {
             alias: policy.alias.clone(),
             targets,
+            strategy: policy.strategy,
+            sticky: policy.sticky,
             resilience: policy.resilience.clone(),
             line: policy.line,
         };

@@ -98,6 +98,7 @@ fn provider(
         tls,
         resilience,
         models,
+        maintenance: super::maintenance::compile(context.reader, file),
         detected: false,
         line: line(&name.spot),
     })

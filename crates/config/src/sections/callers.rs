@@ -5,6 +5,7 @@ use crate::keys::KeyHash;
 use crate::reader::Reader;
 use crate::section::Section;
 use crate::yaml::Node;
+use types::Priority;
 
 pub(super) fn key(reader: &Reader<'_>, name: &str, node: &Node) -> KeyFile {
     let what = format!("key `{name}`");
@@ -17,6 +18,10 @@ pub(super) fn key(reader: &Reader<'_>, name: &str, node: &Node) -> KeyFile {
         }),
         rpm: section.number("rpm", 1, 10_000_000),
         concurrency: section.number("concurrency", 1, 1_000_000),
+        priority: section.value("priority", |text| {
+            Priority::parse(text).ok_or("write critical, high, normal or batch")
+        }),
+        team: section.text("team"),
         models: section
             .take("models")
             .and_then(|node| super::texts(reader, node, "a list of models")),

@@ -1,13 +1,16 @@
 //! Aliases, and how hard is tried.
 
 use provider::{Code, Group};
+use resilience::balance::Strategy;
 
-use crate::file::{At, BackoffFile, Effort, ModelFile, RetryFile, TimeoutFile};
+use crate::file::{
+    At, BackoffFile, Effort, ModelFile, RetryFile, TargetFile, TimeoutFile, WeightedTarget,
+};
 use crate::reader::Reader;
 use crate::section::Section;
 use crate::snapshot::{Exception, Hold};
 use crate::text;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 pub(super) fn model(reader: &Reader<'_>, name: &str, node: &Node) -> ModelFile {
     let what = format!("model `{name}`");
@@ -15,16 +18,47 @@ pub(super) fn model(reader: &Reader<'_>, name: &str, node: &Node) -> ModelFile {
     let file = ModelFile {
         has_targets: section.is_written("targets"),
         targets: section.take("targets").and_then(|node| {
-            super::texts(reader, node, "a list: [provider/model, provider/model]")
+            let wanted = "a list: [provider/model, provider/model]";
+            reader.list(node, wanted, |node| target(reader, node))
         }),
-        strategy: section.value("strategy", |text| match text {
-            "ordered" => Ok(()),
-            _ => Err("this version knows `ordered` only"),
+        strategy: section.value("strategy", |text| {
+            Strategy::parse(text).ok_or("write ordered, weighted, least_busy, fastest or cheapest")
         }),
+        sticky: section.value("sticky", |text| match text {
+            "conversation" => Ok(()),
+            _ => Err("write conversation"),
+        }),
+        max_cache_loss: section.value("max_cache_loss", text::dollars),
         effort: effort(reader, &mut section),
     };
     section.finish();
     file
+}
+
+/// `provider/model`, or a mapping with its weight.
+fn target(reader: &Reader<'_>, node: &Node) -> Option<TargetFile> {
+    let Value::Map(_) = node.value else {
+        return Some(TargetFile {
+            at: reader.scalar(node, "provider/model")?,
+            weight: None,
+        });
+    };
+    let mut section = Section::new(reader, node, "a target", "models.<name>.targets[]");
+    let is_named = section.is_written("target");
+    let written = WeightedTarget {
+        target: section.text("target"),
+        weight: section.number("weight", 0, 1_000_000),
+    };
+    section.finish();
+    if !is_named {
+        reader
+            .error("missing_key", &node.spot, "this target has no target")
+            .label("write  { target: provider/model, weight: 3 }");
+    }
+    Some(TargetFile {
+        at: written.target?,
+        weight: written.weight,
+    })
 }
 
 pub(super) fn effort<'s>(reader: &'s Reader<'_>, section: &mut Section<'s, '_>) -> Effort {

@@ -4,12 +4,15 @@ use http::header::{HeaderName, HeaderValue};
 use provider::catalog::Rate;
 
 use super::effort;
+use crate::calendar;
 use crate::file::{
-    At, CredentialFile, ListedDetails, ListedFile, PriceFile, ProviderFile, TlsFile,
+    At, CredentialFile, ListedDetails, ListedFile, MaintenanceFile, PriceFile, ProviderFile,
+    Recurrence, TlsFile,
 };
 use crate::reader::Reader;
 use crate::section::Section;
 use crate::snapshot::TlsVersion;
+use crate::text;
 use crate::yaml::{Node, Spot, Value};
 
 pub(super) fn provider(reader: &Reader<'_>, name: &str, node: &Node) -> ProviderFile {
@@ -37,7 +40,54 @@ pub(super) fn provider(reader: &Reader<'_>, name: &str, node: &Node) -> Provider
             .map(|node| effort::timeout(reader, node, "providers.<name>.timeout"))
             .unwrap_or_default(),
         models: section.take("models").and_then(|node| listed(reader, node)),
+        maintenance: section.take("maintenance").and_then(|node| {
+            let wanted = "a list of windows: - { start: ..., end: ... }";
+            reader.list(node, wanted, |node| Some(maintenance(reader, node)))
+        }),
     };
+    section.finish();
+    file
+}
+
+fn maintenance(reader: &Reader<'_>, node: &Node) -> MaintenanceFile {
+    const DAYS: [&str; 7] = [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ];
+    let path = "providers.<name>.maintenance[]";
+    let mut section = Section::new(reader, node, "a window of maintenance", path);
+    let mut file = MaintenanceFile {
+        spot: node.spot.clone(),
+        has_unreadable: false,
+        start: section.value("start", calendar::moment),
+        end: section.value("end", calendar::moment),
+        every: section.value("every", |text| {
+            let day = || DAYS.iter().zip(0..).find(|(day, _)| **day == text);
+            match text {
+                "day" => Ok(Recurrence::Day),
+                _ => day()
+                    .map(|(_, number)| Recurrence::Week(number))
+                    .ok_or("write day, or a day of the week: sunday"),
+            }
+        }),
+        at: section.value("at", calendar::time_of_day),
+        length: section.value("for", text::duration),
+        reason: section.text("reason"),
+    };
+    file.has_unreadable = [
+        ("start", file.start.is_none()),
+        ("end", file.end.is_none()),
+        ("every", file.every.is_none()),
+        ("at", file.at.is_none()),
+        ("for", file.length.is_none()),
+    ]
+    .iter()
+    .any(|(key, is_missing)| *is_missing && section.is_written(key));
     section.finish();
     file
 }

@@ -1,5 +1,6 @@
 //! What runs: validated, indexed and immutable. One snapshot is held for the whole of a call.
 
+mod maintenance;
 mod resilience;
 mod route;
 mod target;
@@ -11,15 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use types::{KeyId, ProviderId};
+use types::{KeyId, Priority, ProviderId, TeamId};
 
+pub use self::maintenance::{Maintenance, Window};
 pub use self::resilience::{Exception, Hold, Resilience, Timeouts};
 pub use self::route::{
     Access, HeaderEdits, HealthCheck, HostPattern, Matched, Network, PathPattern, PrefixRewrite,
     Route, RouteStrategy, RouteUpstream,
 };
 pub use self::target::{
-    Credential, ListedModel, ModelPolicy, Provider, Target, TlsSettings, TlsVersion,
+    Credential, ListedModel, ModelPolicy, Provider, Sticky, Target, TlsSettings, TlsVersion,
 };
 use crate::keys::KeyHash;
 
@@ -192,6 +194,10 @@ pub struct DeclaredKey {
     pub rpm: Option<u32>,
     /// Calls at a time.
     pub concurrency: Option<u32>,
+    /// Whose calls come first where there is no room for all.
+    pub priority: Priority,
+    /// Whom it belongs to.
+    pub team: Option<TeamId>,
     /// Aliases and `provider/model` names it may use; `None` for all. `*` at the end matches any rest.
     pub models: Option<Vec<String>>,
     /// Rights to `x-goodgate-*` request headers.

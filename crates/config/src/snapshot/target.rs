@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::resilience::balance::Strategy;
 use http::header::{HeaderName, HeaderValue};
 use provider::catalog::Price;
 use provider::{Endpoint, Kind};
-use types::{CredentialId, ModelName, ProviderId, Secret};
+use types::{CredentialId, ModelName, NanoUsd, ProviderId, Secret};
 
-use super::Resilience;
+use super::{Maintenance, Resilience};
 
 /// A configured provider.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Provider {
     pub resilience: Arc<Resilience>,
     /// Models that the configuration lists; empty where it lists none (any model then).
     pub models: Vec<ListedModel>,
+    /// When it is out of use by plan.
+    pub maintenance: Vec<Maintenance>,
     /// Whether it was taken from the environment or a probe, not from a file.
     pub detected: bool,
     /// The line of the file that declares it.
@@ -103,6 +106,15 @@ pub struct Target {
     pub max_output: Option<u64>,
     /// The longest prompt it takes, where known.
     pub context: Option<u64>,
+    /// Its share among the targets of the alias that names it; 0: only where no other takes calls. 1.
+    pub weight: u32,
+}
+
+/// What keeps a conversation at the target that answered it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sticky {
+    /// What leaving a warm prompt cache for a faster or less busy target may cost at most.
+    pub max_cache_loss: NanoUsd,
 }
 
 /// What a model's name stands for: targets in order, and how hard is tried.
@@ -110,8 +122,12 @@ pub struct Target {
 pub struct ModelPolicy {
     /// The name that was resolved: an alias, or `provider/model` itself.
     pub alias: Arc<str>,
-    /// Targets in the order in which they are tried; never empty.
+    /// Targets in the order in which they are written; never empty.
     pub targets: Vec<Arc<Target>>,
+    /// Which of them a call begins with.
+    pub strategy: Strategy,
+    /// What keeps a conversation where it was; none: nothing.
+    pub sticky: Option<Sticky>,
     /// What holds for the call as a whole: attempts, total time, hold.
     pub resilience: Arc<Resilience>,
     /// The line of the file that declares it.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::Method;
+use resilience::balance::Strategy;
+use types::{NanoUsd, Priority};
 
 use super::{check, environment, loaded, source};
 use crate::environment::Environment;
@@ -74,6 +76,22 @@ fn every_key_of_a_provider_acts() {
     assert!(vllm.headers[0].1.is_sensitive());
     assert_eq!(vllm.resilience.timeout.connect, Duration::from_millis(500));
     assert_eq!(snapshot.providers["openai"].credentials.len(), 2);
+    let until = |window: usize, text: &str| {
+        let now = crate::calendar::moment(text).unwrap();
+        vllm.maintenance[window].window.until(now)
+    };
+    let end = crate::calendar::moment("2026-12-01T04:00:00Z").ok();
+    assert_eq!(until(0, "2026-12-01T03:00:00Z"), end);
+    assert_eq!(vllm.maintenance[0].reason.as_deref(), Some("new driver"));
+    // Sunday, 02:00 an hour east of Greenwich.
+    assert!(until(1, "2026-11-29T01:00:00Z").is_some());
+    assert!(until(1, "2026-11-29T03:00:00Z").is_none());
+}
+
+#[test]
+fn any_target_may_be_the_first_where_the_order_is_not_the_written_one() {
+    let text = "providers: { openai: {} }\nmodels: { a: { targets: [openai/a, openai/b, openai/c, openai/d], strategy: weighted } }";
+    assert!(check(text).is_empty());
 }
 
 #[test]
@@ -91,6 +109,12 @@ fn every_key_of_an_alias_and_of_a_callers_key_acts() {
         (&*qwen.label, qwen.model.as_str()),
         ("vllm-a/qwen", "Qwen/Qwen3-8B")
     );
+    assert_eq!(
+        (smart.strategy, qwen.weight, smart.targets[0].weight),
+        (Strategy::Fastest, 3, 1)
+    );
+    let sticky = smart.sticky.map(|sticky| sticky.max_cache_loss);
+    assert_eq!(sticky, Some(NanoUsd::new(50_000_000)));
     assert_eq!((qwen.context, qwen.max_output), (Some(32_000), Some(4_000)));
     assert!(qwen.price.is_some());
     // Narrowest wins: the provider's connect timer, the alias' first-token timer.
@@ -110,6 +134,9 @@ fn every_key_of_an_alias_and_of_a_callers_key_acts() {
     let may_use = |model| crate::keys::may_use(key.models.as_deref(), model);
     assert!(may_use("smart") && may_use("vllm-a/x") && !may_use("openai/gpt-5"));
     assert_eq!(key.allow_headers, ["x-goodgate-hold"]);
+    let team = key.team.as_ref().map(types::TeamId::as_str);
+    assert_eq!((key.priority, team), (Priority::High, Some("search")));
+    assert_eq!(snapshot.keys[1].priority, Priority::Normal);
     assert_eq!(snapshot.keys.len(), 2);
 }
 

@@ -178,12 +178,56 @@ const MISTAKES: &[(&str, &str)] = &[
         "alias_as_target",
     ),
     (
-        "providers: { openai: {} }\nmodels: { a: { targets: [openai/x], strategy: weighted } }",
+        "providers: { openai: {} }\nmodels: { a: { targets: [openai/x], strategy: random } }",
         "bad_value",
     ),
     (
         "providers: { openai: {} }\nmodels: { a: { targets: [openai/x], sticky: x } }",
-        "unsupported_key",
+        "bad_value",
+    ),
+    (
+        "providers: { openai: {} }\nmodels: { a: { targets: [openai/x], max_cache_loss: 1 } }",
+        "missing_key",
+    ),
+    (
+        "providers: { openai: {} }\nmodels: { a: { targets: [{ weight: 3 }] } }",
+        "missing_key",
+    ),
+    (
+        "providers: { openai: {} }\nmodels: { a: { targets: [{ target: openai/x, weight: -1 }] } }",
+        "bad_value",
+    ),
+    (
+        "providers: { openai: {} }\nmodels: { a: { targets: [{ target: openai/x, share: 1 }] } }",
+        "unknown_key",
+    ),
+    (
+        "providers: { openai: { maintenance: [{ start: 2026-12-01T04:00:00Z, end: 2026-12-01T02:00:00Z }] } }",
+        "bad_window",
+    ),
+    (
+        "providers: { openai: { maintenance: [{ start: 2026-12-01T04:00:00Z }] } }",
+        "bad_window",
+    ),
+    (
+        "providers: { openai: { maintenance: [{ every: day, at: 02:00, for: 24h }] } }",
+        "bad_window",
+    ),
+    (
+        "providers: { openai: { maintenance: [{ every: sunday, at: noon, for: 2h }] } }",
+        "bad_value",
+    ),
+    (
+        "providers: { openai: { maintenance: [{ every: sundays, at: 02:00, for: 2h }] } }",
+        "bad_value",
+    ),
+    (
+        "keys: { a: { secret: 0123456789abcdef, priority: urgent } }",
+        "bad_value",
+    ),
+    (
+        "keys: { a: { secret: 0123456789abcdef, team: 'a b' } }",
+        "bad_name",
     ),
     ("resilience: { retry: { max_attempts: 0 } }", "out_of_range"),
     ("resilience: { retry: { budget: 20 } }", "bad_value"),
@@ -321,7 +365,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "bad_header",
     ),
     (
-        "keys: { a: { secret: 0123456789abcdef, team: x } }",
+        "keys: { a: { secret: 0123456789abcdef, tpm: 1 } }",
         "unsupported_key",
     ),
     ("errors: { detail: all }", "bad_value"),
@@ -374,6 +418,10 @@ const DOUBTS: &[(&str, &str)] = &[
     (
         "models: { openai/x: { targets: [openai/y] } }",
         "alias_shadows",
+    ),
+    (
+        "models: { a: { targets: [openai/gpt-5, openai/x], strategy: cheapest } }",
+        "unknown_price",
     ),
     (
         "demo: true\nserver: { listen: \"0.0.0.0:4000\" }",
