@@ -11,7 +11,7 @@ use axum::routing;
 use bytes::Bytes;
 use config::Snapshot;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use store::{Store, StoreError};
+use store::{DrainRow, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 use types::{Clock, Secret};
@@ -37,6 +37,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The configuration in force.
     pub snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    /// Puts the marks of what is drained in force; called with all of them after each change.
+    pub drains_changed: Box<dyn Fn(Vec<DrainRow>) + Send + Sync>,
     /// The calls that run at this moment.
     pub in_flight: Box<dyn Fn() -> Vec<RunningCall> + Send + Sync>,
     /// The program's version.
@@ -73,6 +75,8 @@ pub(crate) struct Inner {
     started_ms: u64,
     reading: Arc<Semaphore>,
     live: Arc<Semaphore>,
+    /// One change of what is drained at a time, so that the last one stored is the last one in force.
+    draining: Semaphore,
 }
 
 impl Inner {
@@ -123,6 +127,19 @@ impl Inner {
         }
     }
 
+    /// Changes what is drained, in the store and then in force.
+    pub(crate) async fn change_drains<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _one_at_a_time = self.draining.acquire().await;
+        let (changed, marks) = self
+            .blocking(|store| Ok((change(store)?, store.drains()?)))
+            .await?;
+        (self.parts.drains_changed)(marks);
+        Ok(changed)
+    }
+
     /// A place among the live streams.
     pub(crate) fn live_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.live).try_acquire_owned().map_err(|_| {
@@ -158,6 +175,7 @@ impl App {
             started_ms: parts.clock.unix_millis(),
             reading: Arc::new(Semaphore::new(READING)),
             live: Arc::new(Semaphore::new(LIVE)),
+            draining: Semaphore::new(1),
             parts,
         });
         Self {
@@ -189,6 +207,14 @@ fn router(inner: Shared) -> Router {
         .route("/api/v1/summary", routing::get(api::counts::summary))
         .route("/api/v1/models", routing::get(api::models::list))
         .route("/api/v1/providers", routing::get(api::providers::list))
+        .route(
+            "/api/v1/providers/{name}/drain",
+            routing::post(api::drains::drain),
+        )
+        .route(
+            "/api/v1/providers/{name}/resume",
+            routing::post(api::drains::resume),
+        )
         .route("/api/v1/codes", routing::get(api::codes::list))
         .route("/api/v1/codes/{code}", routing::get(api::codes::get))
         .route("/api/v1/status", routing::get(api::status::get))

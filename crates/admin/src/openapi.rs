@@ -23,6 +23,8 @@ use crate::api;
         api::counts::summary,
         api::models::list,
         api::providers::list,
+        api::drains::drain,
+        api::drains::resume,
         api::codes::list,
         api::codes::get,
         api::status::get,

@@ -34,9 +34,9 @@ pub use resolve::{Resolved, Unresolved};
 pub use schema::{reference_markdown, schema_json};
 pub use snapshot::{
     Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, HeaderEdits, HealthCheck, Hold,
-    HostPattern, ListedModel, LogFormat, Matched, ModelPolicy, Network, Origin, PathPattern,
+    HostPattern, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network, Origin, PathPattern,
     PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream, Server, Snapshot,
-    Storage, Target, Timeouts, TlsSettings, TlsVersion,
+    Sticky, Storage, Target, Timeouts, TlsSettings, TlsVersion, Window,
 };
 pub use words::words;
 

@@ -12,6 +12,7 @@ use crate::journal::Recorder;
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::resources::Resources;
+use crate::routing::Drained;
 use crate::serve::Dates;
 use crate::serve::admin_door::AdminDoor;
 use crate::serve::drain::Drain;
@@ -27,6 +28,8 @@ pub struct Shared {
     pub bytes: Arc<ByteBudget>,
     /// What is remembered of providers, credentials and targets.
     pub registry: Registry,
+    /// What was taken out of use by hand.
+    pub drained: Drained,
     /// What the process has left.
     pub resources: Resources,
     /// The time.

@@ -44,7 +44,7 @@ async fn serve(gate: &Gate, inbound: Inbound, journal: &mut Journal) -> Result<A
         return Ok(Answered::local(place, listing)); // GET /v1/models needs no upstream
     }
     let call = intake::body(&gate.shared.bytes, &policy, &caller, head, journal).await?; // out of one byte budget
-    let plan = routing::plan(&policy, &caller, &call, journal)?; // targets, in order
+    let plan = routing::plan(&gate.shared, &policy, &caller, &call, journal)?; // targets, in order
     let answer = attempt::first_success(gate, &plan, call, journal).await?; // try, diagnose, next
     Ok(Answered::from_upstream(place, answer)) // the body's bytes are gone by now
 }

@@ -20,6 +20,7 @@ pub struct Policy {
     providers: HashMap<ProviderId, Arc<ReadyProvider>>,
     upstreams: HashMap<Arc<str>, Arc<ReadyUpstream>>,
     explain_base: Option<String>,
+    has_maintenance: bool,
 }
 
 /// A provider, ready to be called.
@@ -84,11 +85,14 @@ impl Policy {
             }
         }
         let explain_base = explain_base(&snapshot);
+        let mut all = snapshot.providers.values();
+        let has_maintenance = all.any(|provider| !provider.maintenance.is_empty());
         Ok(Self {
             snapshot: Arc::new(snapshot),
             providers,
             upstreams,
             explain_base,
+            has_maintenance,
         })
     }
 
@@ -117,6 +121,12 @@ impl Policy {
         };
         let name = path.file_name()?.to_string_lossy().into_owned();
         line.map(|line| format!("{name}:{line}"))
+    }
+
+    /// Whether any provider has a planned window, at whatever time.
+    #[must_use]
+    pub fn has_maintenance(&self) -> bool {
+        self.has_maintenance
     }
 
     /// The address of the web UI for links in errors: on loopback and where a public one is configured.

@@ -16,6 +16,7 @@ use gateway::keyring::Keyring;
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
 use gateway::resources::{self, Resources};
+use gateway::routing::Drained;
 use gateway::serve::admin_door::{AdminDoor, admin_door};
 use gateway::serve::drain::Drain;
 use gateway::serve::{self, Parts, Server};
@@ -45,6 +46,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
     let access_log = AccessLog::start(log_format(read.snapshot.log_format))?;
     let (door, admin_calls) = admin_door();
     let shared = share(read.snapshot, door, &state.stored, &clock)?;
+    shared.drained.replace(state.store.drains()?);
     let resolver = Arc::new(upstream::Resolver::new(
         upstream::ResolverOptions::default(),
         Arc::clone(&clock),
@@ -139,6 +141,7 @@ fn share(
         policy: ArcSwap::from_pointee(policy),
         bytes: ByteBudget::new(bytes::default_limit()),
         registry: resilience::Registry::new(clock.now()),
+        drained: Drained::default(),
         resources: Resources::default(),
         clock: Arc::clone(clock),
         drain: Drain::default(),
@@ -161,6 +164,7 @@ fn admin_parts(
     own: Option<&TcpListener>,
 ) -> Result<AdminParts, ServeError> {
     let (policies, clock) = (Arc::clone(shared), Arc::clone(&shared.clock));
+    let drained = Arc::clone(shared);
     let tables = server.in_flight().to_vec();
     let base_url = public_url(&shared.policy.load().snapshot, server.address());
     let listen = own.map_or_else(|| Ok(server.address()), TcpListener::local_addr)?;
@@ -168,6 +172,7 @@ fn admin_parts(
         store: Arc::clone(&state.store),
         clock: Arc::clone(&clock),
         snapshot: Box::new(move || Arc::clone(&policies.policy.load().snapshot)),
+        drains_changed: Box::new(move |marks| drained.drained.replace(marks)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         env_command: format!(

@@ -109,6 +109,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/providers/{name}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a provider out of use: new calls go to other targets, running ones end as they are. It outlives a restart. A
+         *     second time replaces the first.
+         */
+        post: operations["drain_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a provider back into use. */
+        post: operations["resume_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/requests": {
         parameters: {
             query?: never;
@@ -533,6 +570,37 @@ export interface components {
          * @enum {string}
          */
         Demos: "exclude" | "include" | "only";
+        /** @description Something that is out of use. */
+        Drain: {
+            /** @description A provider, a `provider/model`, or an upstream's URL. */
+            name: string;
+            /** @description Why. */
+            reason: string | null;
+            /**
+             * Format: int64
+             * @description Since when: milliseconds since 1970.
+             */
+            since_ms: number;
+            /**
+             * Format: int64
+             * @description Until when; null: until it is resumed.
+             */
+            until_ms: number | null;
+        };
+        /** @description For how long, and why. An empty body says neither. */
+        DrainWish: {
+            /**
+             * Format: int64
+             * @description For how long, in milliseconds: one second to 30 days; null: until it is resumed.
+             * @default null
+             */
+            for_ms: number | null;
+            /**
+             * @description Why, for whoever looks later and for callers who are told of it; at most 200 characters.
+             * @default null
+             */
+            reason: string | null;
+        };
         /** @description The running calls, the oldest first. */
         InFlight: {
             /** @description The calls. */
@@ -572,6 +640,25 @@ export interface components {
             field: string;
             /** @description Why it is lost. */
             why: string;
+        };
+        /** @description A planned window. */
+        MaintenanceView: {
+            /**
+             * Format: int64
+             * @description Its end.
+             */
+            end_ms: number;
+            /** @description Whether it is now. */
+            is_now: boolean;
+            /** @description Why. */
+            reason: string | null;
+            /** @description Whether it comes again: every day or week. */
+            recurs: boolean;
+            /**
+             * Format: int64
+             * @description Its beginning: milliseconds since 1970.
+             */
+            start_ms: number;
         };
         /** @description What callers may ask for. */
         Models: {
@@ -717,6 +804,8 @@ export interface components {
             detected: boolean;
             /** @description The dialect in which it is called. */
             dialect: string;
+            /** @description What of it is drained by hand: the whole of it, under its own name, or models of it. */
+            drained: components["schemas"]["Drain"][];
             /** @description Its name: the first segment of `provider/model`. */
             id: string;
             /** @description What it is, as `type` in the configuration says. */
@@ -726,6 +815,8 @@ export interface components {
              * @description The line of the file that declares it.
              */
             line: number | null;
+            /** @description Its planned windows: the present or the next occurrence of each, the soonest first. */
+            maintenance: components["schemas"]["MaintenanceView"][];
             /** @description Models that its entry lists; empty: any. */
             models: string[];
             /** @description The name people know it by. */
@@ -863,6 +954,13 @@ export interface components {
             not_kept: components["schemas"]["NotKept"][];
             /** @description The calls. */
             requests: components["schemas"]["Request"][];
+        };
+        /** @description What is in use again. */
+        Resumed: {
+            /** @description Its name. */
+            name: string;
+            /** @description Whether it had been drained. */
+            was_drained: boolean;
         };
         /** @description How hard is tried. */
         Retry: {
@@ -1322,6 +1420,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Providers"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drain_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A provider; or, percent-encoded, a `provider/model` or an upstream's URL. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DrainWish"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drain"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What was drained. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resumed"];
                 };
             };
             "4XX": {

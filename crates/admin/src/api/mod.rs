@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod counts;
+pub mod drains;
 pub mod in_flight;
 pub mod live;
 pub mod models;

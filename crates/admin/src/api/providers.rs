@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use config::Provider;
+use config::{Provider, Window};
 use provider::Scheme;
 use serde::Serialize;
+use store::DrainRow;
 use types::Secret;
 use utoipa::ToSchema;
 
+use super::drains::Drain;
 use super::models::line;
 use crate::app::Shared;
 use crate::problem::Problem;
@@ -42,6 +44,25 @@ pub struct ProviderView {
     pub demo: bool,
     /// The line of the file that declares it.
     pub line: Option<u64>,
+    /// What of it is drained by hand: the whole of it, under its own name, or models of it.
+    pub drained: Vec<Drain>,
+    /// Its planned windows: the present or the next occurrence of each, the soonest first.
+    pub maintenance: Vec<MaintenanceView>,
+}
+
+/// A planned window.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MaintenanceView {
+    /// Its beginning: milliseconds since 1970.
+    pub start_ms: u64,
+    /// Its end.
+    pub end_ms: u64,
+    /// Whether it is now.
+    pub is_now: bool,
+    /// Whether it comes again: every day or week.
+    pub recurs: bool,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// A credential, by what may be shown of it.
@@ -63,18 +84,48 @@ pub struct CredentialView {
     tag = "configuration",
     responses((status = 200, body = Providers), (status = "4XX", body = Problem))
 )]
-pub(crate) async fn list(State(app): State<Shared>) -> Json<Providers> {
+pub(crate) async fn list(State(app): State<Shared>) -> Result<Json<Providers>, Problem> {
+    let marks = app.blocking(store::Store::drains).await?;
     let snapshot = (app.parts().snapshot)();
-    Json(Providers {
+    let now = app.parts().clock.unix_millis();
+    Ok(Json(Providers {
         providers: snapshot
             .providers_in_order()
-            .map(|provider| ProviderView::from(&**provider))
+            .map(|provider| ProviderView::new(provider, &marks, now))
             .collect(),
-    })
+    }))
 }
 
-impl From<&Provider> for ProviderView {
-    fn from(provider: &Provider) -> Self {
+fn drained(provider: &Provider, marks: &[DrainRow]) -> Vec<Drain> {
+    let id = provider.id.as_str();
+    let is_its_own = |mark: &&DrainRow| {
+        let rest = mark.name.strip_prefix(id);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let own = marks.iter().filter(is_its_own);
+    own.cloned().map(Drain::from).collect()
+}
+
+fn maintenance(provider: &Provider, now: u64) -> Vec<MaintenanceView> {
+    let planned = provider.maintenance.iter();
+    let mut views: Vec<_> = planned
+        .filter_map(|planned| {
+            let (start_ms, end_ms) = planned.window.next(now)?;
+            Some(MaintenanceView {
+                start_ms,
+                end_ms,
+                is_now: start_ms <= now,
+                recurs: matches!(planned.window, Window::Every { .. }),
+                reason: planned.reason.clone(),
+            })
+        })
+        .collect();
+    views.sort_by_key(|view| view.start_ms);
+    views
+}
+
+impl ProviderView {
+    fn new(provider: &Provider, marks: &[DrainRow], now: u64) -> Self {
         let endpoint = &provider.endpoint;
         let scheme = match endpoint.scheme {
             Scheme::Http => "http",
@@ -103,6 +154,8 @@ impl From<&Provider> for ProviderView {
             detected: provider.detected,
             demo: provider.kind.place == provider::Place::Inside,
             line: line(provider.line),
+            drained: drained(provider, marks),
+            maintenance: maintenance(provider, now),
         }
     }
 }

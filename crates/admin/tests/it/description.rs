@@ -30,7 +30,8 @@ async fn every_path_of_the_description_is_there() {
             }
             let path = path
                 .replace("{id}", "req_1")
-                .replace("{code}", "bad_gateway");
+                .replace("{code}", "bad_gateway")
+                .replace("{name}", "openai");
             let answer = bench
                 .ask(&method.to_uppercase(), &path, &[("authorization", &bearer)])
                 .await;

@@ -4,6 +4,7 @@
 mod browser;
 mod configuration;
 mod description;
+mod drains;
 mod http;
 mod live;
 mod requests;
@@ -20,9 +21,11 @@ use ::http::{HeaderMap, Request, Response, StatusCode};
 use admin::{App, Body, Parts, RunningCall};
 use config::{Environment, Snapshot, Source};
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 use serde_json::Value;
 use store::{
-    AttemptRow, CallDetails, CallRow, Loss, NotTried, Options, Outcome, StateFolder, Store,
+    AttemptRow, CallDetails, CallRow, DrainRow, Loss, NotTried, Options, Outcome, StateFolder,
+    Store,
 };
 use types::{CallId, Clock, KeyId, ManualClock, NanoUsd, Secret, TokenUsage};
 
@@ -32,7 +35,7 @@ const HOST: &str = "127.0.0.1:4000";
 const CONFIG: &str = "
 providers:
   openai: { api_key: sk-not-for-anyone-to-see-1234 }
-  backup: { type: openai-compatible, base_url: 'http://10.2.0.7:8000/v1', api_key: other-secret-key-5678 }
+  backup: { type: openai-compatible, base_url: 'http://10.2.0.7:8000/v1', api_key: other-secret-key-5678, maintenance: [{ start: 2020-01-01T00:00:00Z, end: 2060-01-01T00:00:00Z, reason: new driver }, { every: sunday, at: 02:00, for: 2h }, { start: 2020-01-01T00:00:00Z, end: 2020-01-02T00:00:00Z }] }
 models:
   smart: { targets: [openai/gpt-5-mini, backup/qwen3] }
 routes:
@@ -46,8 +49,13 @@ struct Bench {
     clock: ManualClock,
     folder: Arc<StateFolder>,
     snapshot: Arc<Snapshot>,
+    /// The marks that were last put in force.
+    drained: Drained,
     _home: tempfile::TempDir,
 }
+
+/// What the app under test puts in force.
+type Drained = Arc<Mutex<Vec<DrainRow>>>;
 
 struct Answer {
     status: StatusCode,
@@ -98,12 +106,14 @@ impl Bench {
         };
         let environment = Environment::from_pairs([]);
         let snapshot = Arc::new(config::load(&source, &environment).unwrap().snapshot);
+        let drained = Drained::default();
         let mut bench = Self {
-            app: app(&store, &clock, &snapshot, listen, TOKEN),
+            app: app(&store, &clock, &snapshot, &drained, listen, TOKEN),
             store,
             clock,
             folder,
             snapshot,
+            drained,
             _home: home,
         };
         bench.restart(TOKEN, listen);
@@ -112,7 +122,14 @@ impl Bench {
 
     /// A new process on the same state.
     fn restart(&mut self, token: &str, listen: &str) {
-        self.app = app(&self.store, &self.clock, &self.snapshot, listen, token);
+        self.app = app(
+            &self.store,
+            &self.clock,
+            &self.snapshot,
+            &self.drained,
+            listen,
+            token,
+        );
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {
@@ -236,15 +253,17 @@ fn app(
     store: &Arc<Store>,
     clock: &ManualClock,
     snapshot: &Arc<Snapshot>,
+    drained: &Drained,
     listen: &str,
     token: &str,
 ) -> App {
-    let snapshot = Arc::clone(snapshot);
+    let (snapshot, drained) = (Arc::clone(snapshot), Arc::clone(drained));
     let listen: SocketAddr = listen.parse().unwrap();
     App::new(Parts {
         store: Arc::clone(store),
         clock: Arc::new(clock.clone()),
         snapshot: Box::new(move || Arc::clone(&snapshot)),
+        drains_changed: Box::new(move |marks| *drained.lock() = marks),
         in_flight: Box::new(|| [5, 900, 70].map(running).to_vec()),
         version: "0.1.0".to_owned(),
         env_command: "goodgate env".to_owned(),

@@ -31,18 +31,41 @@ pub enum Window {
 }
 
 impl Window {
+    /// The occurrence in which this moment lies, or the next one: its beginning and its end.
+    #[must_use]
+    pub fn next(&self, now: u64) -> Option<(u64, u64)> {
+        match *self {
+            Self::Once { start, end } => (now < end).then_some((start, end)),
+            Self::Every { period, length, .. } => {
+                let end = match self.until(now) {
+                    Some(end) => end,
+                    None => now
+                        .saturating_add(period - self.since(now))
+                        .saturating_add(length),
+                };
+                Some((end.saturating_sub(length), end))
+            }
+        }
+    }
+
+    /// How long ago the last occurrence began, past or present.
+    fn since(&self, now: u64) -> u64 {
+        match *self {
+            Self::Once { start, .. } => now.saturating_sub(start),
+            // One may have begun in the period before the first.
+            Self::Every { period, first, .. } => {
+                now.saturating_add(period).saturating_sub(first) % period.max(1)
+            }
+        }
+    }
+
     /// The end of the window in which this moment lies.
     #[must_use]
     pub fn until(&self, now: u64) -> Option<u64> {
         match *self {
             Self::Once { start, end } => (start..end).contains(&now).then_some(end),
-            Self::Every {
-                period,
-                first,
-                length,
-            } => {
-                // A window may have begun in the period before.
-                let since = now.saturating_add(period).saturating_sub(first) % period.max(1);
+            Self::Every { length, .. } => {
+                let since = self.since(now);
                 (since < length).then(|| now.saturating_add(length - since))
             }
         }
@@ -72,6 +95,8 @@ mod tests {
         ] {
             assert_eq!(once.until(now), until, "{now}");
         }
+        assert_eq!(once.next(0), Some((DAY, DAY + HOUR)));
+        assert_eq!(once.next(DAY + HOUR), None, "it is over");
     }
 
     #[test]
@@ -86,6 +111,9 @@ mod tests {
             assert_eq!(nightly.until(of(hour)), until.map(of), "{hour}");
         }
         assert_eq!(nightly.until(0), Some(HOUR), "also before the first");
+        let hours = |from: u64, to: u64| Some((from * HOUR, to * HOUR));
+        assert_eq!(nightly.next(24 * HOUR), hours(23, 25), "the present one");
+        assert_eq!(nightly.next(25 * HOUR), hours(47, 49), "the next one");
     }
 
     proptest! {

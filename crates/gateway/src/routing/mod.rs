@@ -1,5 +1,7 @@
 //! Where a call may go: the ordered targets, and how long it may take.
 
+mod closed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +9,15 @@ use config::{Hold, Resilience, Route, Target};
 use diagnosis::Code;
 use types::Deadline;
 
+use crate::gate::Shared;
 use crate::intake::{Call, HttpCall, ModelCall};
 use crate::journal::{Bounds, Event, Journal};
 use crate::keyring::Caller;
 use crate::lanes;
 use crate::policy::{Policy, ReadyProvider, ReadyUpstream};
 use crate::refusal::{self, Refusal};
+
+pub use closed::Drained;
 
 /// The ordered targets of one call, and what holds for all of them.
 #[derive(Debug)]
@@ -103,17 +108,19 @@ impl Leg {
 /// Plans a call.
 ///
 /// # Errors
-/// No such model, or one that the key may not use.
+/// No such model, or one that the key may not use; every target is out of use.
 pub fn plan(
+    shared: &Shared,
     policy: &Policy,
     caller: &Caller,
     call: &Call,
     journal: &mut Journal,
 ) -> Result<Plan, Refusal> {
-    let plan = match call {
+    let mut plan = match call {
         Call::Model(call) => model_plan(policy, caller, call, journal)?,
         Call::Http(call) => http_plan(policy, call, journal)?,
     };
+    closed::keep_in_use(shared, policy, &mut plan, journal)?;
     if plan.legs.iter().all(Leg::is_demo) {
         journal.add(Event::Demo);
     }

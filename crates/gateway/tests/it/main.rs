@@ -6,6 +6,7 @@ mod rig;
 mod sockets;
 
 mod bad_input;
+mod balance;
 mod budget;
 mod callers;
 mod causes;

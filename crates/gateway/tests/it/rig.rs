@@ -14,6 +14,7 @@ use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
 use gateway::resources::Resources;
+use gateway::routing::Drained;
 use gateway::serve::drain::Drain;
 use gateway::serve::{self, Parts, Server};
 use store::{Filter, Kept, StateFolder, Store};
@@ -118,6 +119,7 @@ impl Rig {
             policy: ArcSwap::from_pointee(policy),
             bytes: ByteBudget::new(256 << 20),
             registry: resilience::Registry::new(clock.now()),
+            drained: Drained::default(),
             resources: Resources::default(),
             clock: Arc::clone(&clock),
             drain: Drain::default(),
