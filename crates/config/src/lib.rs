@@ -34,9 +34,9 @@ pub use resolve::{Resolved, Unresolved};
 pub use schema::{reference_markdown, schema_json};
 pub use snapshot::{
     Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, HeaderEdits, HealthCheck, Hold,
-    HostPattern, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network, Origin, PathPattern,
-    PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream, Server, Snapshot,
-    Sticky, Storage, Target, Timeouts, TlsSettings, TlsVersion, Window,
+    HostPattern, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network, Origin,
+    PathPattern, PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream, Server,
+    Snapshot, Sticky, Storage, Target, Timeouts, TlsSettings, TlsVersion, Window,
 };
 pub use words::words;
 
