@@ -26,7 +26,7 @@ use crate::tls;
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Most addresses tried for one connection; more only prolong a failure.
-const ADDRESSES: usize = 8;
+pub(crate) const ADDRESSES: usize = 8;
 
 /// What ended the opening.
 #[derive(Debug)]
@@ -346,7 +346,7 @@ impl<'a> Race<'a> {
 }
 
 /// Which failure says most about why none of the addresses would do: somebody's answer before silence before no route.
-fn telling(fault: &Fault) -> u8 {
+pub(crate) fn telling(fault: &Fault) -> u8 {
     match fault {
         Fault::LocalResource { .. } => 5,
         Fault::Refused => 4,
@@ -357,7 +357,7 @@ fn telling(fault: &Fault) -> u8 {
     }
 }
 
-fn describe(error: &io::Error) -> String {
+pub(crate) fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".to_owned(),
         io::ErrorKind::TimedOut => "no answer".to_owned(),
@@ -368,7 +368,7 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {

@@ -138,11 +138,7 @@ impl Connection {
 
     pub(crate) fn tls(mut stream: TlsStream<Counted>, peer: SocketAddr, opened: Instant) -> Self {
         stream.get_mut().0.seen = None;
-        let version = match stream.get_ref().1.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
-            Some(rustls::ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
-            _ => None,
-        };
+        let version = version_name(stream.get_ref().1.protocol_version());
         Self::new(Stream::Tls(Box::new(stream)), peer, opened, version)
     }
 
@@ -238,6 +234,15 @@ impl Connection {
             Stream::Plain(socket) => socket,
             Stream::Tls(stream) => stream.get_ref().0,
         }
+    }
+}
+
+/// A version of TLS as people write it.
+pub(crate) fn version_name(version: Option<rustls::ProtocolVersion>) -> Option<&'static str> {
+    match version {
+        Some(rustls::ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+        Some(rustls::ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+        _ => None,
     }
 }
 

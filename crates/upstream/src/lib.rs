@@ -16,6 +16,7 @@ mod exchange;
 mod faults;
 mod identity;
 mod pool;
+pub mod probe;
 mod timer;
 pub mod tls;
 mod upload;

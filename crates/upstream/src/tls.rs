@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -80,6 +82,7 @@ pub enum TlsPolicyError {
 /// TLS settings made ready: files read, roots loaded. Shared by all connections that use it, with its session tickets.
 pub struct TlsPolicy {
     config: Arc<ClientConfig>,
+    verifier: Arc<WebPkiServerVerifier>,
     server_name: Option<ServerName<'static>>,
     fingerprint: String,
 }
@@ -122,10 +125,16 @@ impl TlsPolicy {
             MinimumTls::V13 => &[&rustls::version::TLS13],
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|source| TlsPolicyError::Library {
+                    source: rustls::Error::General(source.to_string()),
+                })?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(|source| TlsPolicyError::Library { source })?
-            .with_root_certificates(roots);
+            .with_webpki_verifier(Arc::clone(&verifier));
         let mut config = match &settings.client_certificate {
             None => builder.with_no_client_auth(),
             Some((chain_path, key_path)) => {
@@ -150,6 +159,7 @@ impl TlsPolicy {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             config: Arc::new(config),
+            verifier,
             server_name,
             fingerprint: format!("{:016x}", hasher.finish()),
         })
@@ -157,6 +167,21 @@ impl TlsPolicy {
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// The same settings with certificates shown to a witness, which passes them on to what verifies them always; no
+    /// session is resumed, so that there are certificates to see.
+    pub(crate) fn witnessed(
+        &self,
+        witness: impl FnOnce(Arc<dyn ServerCertVerifier>) -> Arc<dyn ServerCertVerifier>,
+    ) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = rustls::client::Resumption::disabled();
+        let verifier: Arc<dyn ServerCertVerifier> = Arc::clone(&self.verifier) as _;
+        config
+            .dangerous()
+            .set_certificate_verifier(witness(verifier));
+        Arc::new(config)
     }
 
     /// The name to ask for at `host`.

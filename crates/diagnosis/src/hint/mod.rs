@@ -4,6 +4,8 @@
 
 mod parse;
 
+pub use parse::http_date;
+
 use std::time::Duration;
 
 use memchr::memmem;

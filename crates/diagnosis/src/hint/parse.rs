@@ -116,8 +116,10 @@ fn moment(unix: f64, now_unix: i64) -> Option<Duration> {
     Some(whole.saturating_sub(now))
 }
 
+/// A date of HTTP in seconds since 1970, in any of its three forms:
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
-fn http_date(value: &str) -> Option<i64> {
+#[must_use]
+pub fn http_date(value: &str) -> Option<i64> {
     let words: Vec<&str> = value
         .split([' ', ',', '-'])
         .filter(|word| !word.is_empty())

@@ -83,6 +83,28 @@ pub(crate) struct Found {
     pub(crate) ttl: Duration,
 }
 
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4: A records.
+    V4,
+    /// IPv6: AAAA records.
+    V6,
+}
+
+/// Who knows a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// Nobody is asked: a literal address, or `localhost`.
+    Itself,
+    /// The file of fixed names.
+    HostsFile(PathBuf),
+    /// The C library.
+    Library,
+    /// Servers, all of which are asked.
+    Servers(Vec<SocketAddr>),
+}
+
 /// Looks names up and remembers what it found.
 pub struct Resolver {
     options: ResolverOptions,
@@ -186,6 +208,36 @@ impl Resolver {
                 IpAddr::V6(Ipv6Addr::LOCALHOST),
             ]
         })
+    }
+
+    /// Who is asked for `host`.
+    #[must_use]
+    pub fn who_knows(&self, host: &str) -> KnownBy {
+        if Self::literal(host).is_some() {
+            return KnownBy::Itself;
+        }
+        let file = &self.options.hosts_file;
+        if hosts::look_up(file, host).is_some() {
+            return KnownBy::HostsFile(file.clone());
+        }
+        let servers = match &self.options.source {
+            NameSource::System => query::system_servers(),
+            NameSource::Servers(servers) => servers.clone(),
+            NameSource::GetAddrInfo => Vec::new(),
+        };
+        if servers.is_empty() {
+            return KnownBy::Library;
+        }
+        KnownBy::Servers(servers)
+    }
+
+    /// One family of addresses of `host` from one server, past all memory.
+    pub(crate) async fn ask_one(
+        server: SocketAddr,
+        host: &str,
+        family: Family,
+    ) -> Result<Found, NameFault> {
+        query::ask_one(server, host, family).await
     }
 
     /// The addresses of `host`, from memory where possible.

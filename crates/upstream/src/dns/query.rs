@@ -13,7 +13,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
-use super::{Found, NameFault, NameSource};
+use super::{Family, Found, NameFault, NameSource};
 
 /// How long the faster family waits for the slower. Source: RFC 8305, section 3, "Resolution Delay".
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -51,6 +51,44 @@ pub(super) async fn ask(source: &NameSource, host: &str) -> Result<Found, NameFa
         return library(host).await;
     }
     asked
+}
+
+/// The servers of the system's configuration; none where it names none or cannot be read.
+pub(super) fn system_servers() -> Vec<SocketAddr> {
+    let Ok((config, _)) = hickory_resolver::system_conf::read_system_conf() else {
+        return Vec::new();
+    };
+    let port = |server: &NameServerConfig| {
+        server
+            .connections
+            .first()
+            .map_or(53, |connection| connection.port)
+    };
+    let mut servers = Vec::new();
+    for server in config.name_servers() {
+        let address = SocketAddr::new(server.ip, port(server));
+        if !servers.contains(&address) {
+            servers.push(address);
+        }
+    }
+    servers
+}
+
+/// One family from one server.
+pub(super) async fn ask_one(
+    server: SocketAddr,
+    host: &str,
+    family: Family,
+) -> Result<Found, NameFault> {
+    let resolver = build(Resolver::builder_with_config(
+        explicit(&[server]),
+        TokioRuntimeProvider::default(),
+    ))?;
+    let record = match family {
+        Family::V4 => RecordType::A,
+        Family::V6 => RecordType::AAAA,
+    };
+    read(resolver.lookup(host, record).await)
 }
 
 fn explicit(servers: &[SocketAddr]) -> ResolverConfig {

@@ -14,7 +14,7 @@ use crate::server::{Server, get, ok, read_request, text, timers};
 
 /// What the name server does with a question.
 #[derive(Clone, Copy, Debug)]
-enum Says {
+pub(crate) enum Says {
     Address(Ipv4Addr, u32),
     NothingThere,
     NoSuchName,
@@ -23,14 +23,14 @@ enum Says {
     Silence,
 }
 
-struct NameServer {
-    address: SocketAddr,
+pub(crate) struct NameServer {
+    pub(crate) address: SocketAddr,
     says: mpsc::Sender<Says>,
     asked: Arc<AtomicUsize>,
 }
 
 impl NameServer {
-    fn start(first: Says) -> Self {
+    pub(crate) fn start(first: Says) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let (says, told) = mpsc::channel();
