@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use drill::{Drill, Options, Script, Style};
+use drill::{Drill, Options, Script, Style, TlsScript};
 
 use crate::{exit, output};
 
@@ -19,8 +19,17 @@ pub struct Arguments {
     #[arg(long = "as", value_enum, default_value_t = As::All)]
     style: As,
     /// What it does to which request; see docs/drill.md.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "fault")]
     script: Option<PathBuf>,
+    /// One fault, done to every request: html-502, stall-before-head, cut-after-event; docs/drill.md lists them.
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+    /// Speak TLS: good, expired, wrong-name, self-signed, handshake-failure; docs/drill.md lists them.
+    #[arg(long, value_name = "NAME", value_parser = tls)]
+    tls: Option<TlsScript>,
+    /// A file to which the authority that a client should trust is written, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    authority: Option<PathBuf>,
     /// A file to which a line of JSON is appended for each request.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -56,10 +65,15 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         style,
         script,
         log_file: arguments.log.clone(),
+        tls: arguments.tls,
         ..Options::default()
     };
     match Drill::start(options) {
         Ok(drill) => {
+            if let Err(message) = write_authority(arguments, &drill) {
+                output::talk(&format!("goodgate: {message}\n"));
+                return ExitCode::from(exit::FAILURE);
+            }
             output::result(&format!("{}\n", drill.url()));
             drill.wait();
             ExitCode::SUCCESS
@@ -74,7 +88,27 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// Reads a name of a way to do TLS.
+fn tls(name: &str) -> Result<TlsScript, String> {
+    TlsScript::named(name).ok_or_else(|| {
+        let all: Vec<String> = TlsScript::ALL.iter().map(|one| one.name()).collect();
+        format!("there are {}", all.join(", "))
+    })
+}
+
+fn write_authority(arguments: &Arguments, drill: &Drill) -> Result<(), String> {
+    let (Some(path), Some(pem)) = (&arguments.authority, drill.authority()) else {
+        return Ok(());
+    };
+    std::fs::write(path, pem).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
 fn script(arguments: &Arguments) -> Result<Script, String> {
+    if let Some(name) = &arguments.fault {
+        // The same words as for a name in a script.
+        let text = serde_json::json!({"rules": [{"fault": name}]}).to_string();
+        return Script::from_json(&text).map_err(|error| error.to_string());
+    }
     let Some(path) = &arguments.script else {
         return Ok(Script::default());
     };
