@@ -1,8 +1,12 @@
 //! Every verb of the command line but `serve`: one file each.
 //!
-//! A verb speaks to a running gateway through its admin API only; `check`, `drill`, `env` and `explain CODE` need none.
+//! A verb speaks to a running gateway through its admin API only; `check`, `doctor`, `drill` and `explain CODE` need none.
+
+pub mod asking;
 
 pub mod check;
+
+pub mod doctor;
 
 pub mod drill_verb;
 
@@ -10,13 +14,19 @@ pub mod env;
 
 pub mod explain;
 
+mod figures;
+
 pub mod link;
 
 mod output;
 
+pub mod owner;
+
 pub mod running;
 
 pub mod schema;
+
+mod spans;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +38,8 @@ use clap::Subcommand;
 pub enum Verb {
     /// Say what is wrong with a configuration, all of it, without network or secrets.
     Check(check::Arguments),
+    /// Say what works and what does not: this machine, then each upstream, layer by layer.
+    Doctor(doctor::Arguments),
     /// Say why a call failed, or what a code means: `req_…`, a code, or an HTTP status.
     Explain(explain::Arguments),
     /// Print the lines that point a shell's programs at the running gateway: eval "$(goodgate env)".
@@ -41,9 +53,11 @@ pub enum Verb {
     Config(schema::Verb),
 }
 
-/// The exit codes, as they are documented: 0 ok, 1 failure, 3 configuration invalid, 5 not found, 6 gateway unreachable.
+/// The exit codes, as they are documented: 0 ok, 1 failure, 2 usage, 3 configuration invalid, 4 not authorised,
+/// 5 not found, 6 gateway unreachable.
 mod exit {
     pub(crate) const FAILURE: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
     pub(crate) const INVALID: u8 = 3;
     pub(crate) const NOT_AUTHORISED: u8 = 4;
     pub(crate) const NOT_FOUND: u8 = 5;
@@ -55,6 +69,7 @@ mod exit {
 pub fn run(verb: Verb) -> ExitCode {
     match verb {
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Env(arguments) => env::run(&arguments),
         Verb::Ui(arguments) => link::run(&arguments),

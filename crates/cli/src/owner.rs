@@ -4,7 +4,8 @@ use std::fs;
 use std::net::SocketAddr;
 
 /// `pid 4312 (goodgate)`, where the system tells; Linux does for processes of the same user.
-pub(crate) fn of_port(address: SocketAddr) -> Option<String> {
+#[must_use]
+pub fn of_port(address: SocketAddr) -> Option<String> {
     let inode = inode_of(address)?;
     let wanted = format!("socket:[{inode}]");
     for entry in fs::read_dir("/proc").ok()?.flatten() {

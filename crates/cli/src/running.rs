@@ -26,6 +26,15 @@ pub struct Which {
     state: Option<PathBuf>,
 }
 
+impl Which {
+    /// The state folder that is meant.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.state
+            .clone()
+            .unwrap_or_else(|| config::Environment::capture().state_folder())
+    }
+}
+
 /// Why the gateway cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotAsked {
@@ -69,10 +78,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn find(which: &Which) -> Result<Self, NotAsked> {
-        let folder = which
-            .state
-            .clone()
-            .unwrap_or_else(|| config::Environment::capture().state_folder());
+        let folder = which.folder();
         let lock = folder.join("lock");
         let text = match std::fs::read_to_string(&lock) {
             Ok(text) => text,

@@ -8,8 +8,6 @@ mod drain;
 
 mod error;
 
-mod owner;
-
 mod pages;
 
 mod probe;

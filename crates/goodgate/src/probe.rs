@@ -4,19 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cli::asking;
 use config::{Candidate, Provider};
-use diagnosis::{Evidence, Fault, Phase};
-use http::Method;
-use provider::{Endpoint, Kind, Operation};
+use diagnosis::{Evidence, Fault};
+use provider::{Endpoint, Kind};
 use tokio::task::JoinSet;
 use types::{Clock, Deadline, ProviderId, Secret};
-use upstream::{Client, Destination, Outgoing, Timers};
+use upstream::{Client, Timers};
 
 /// All probes together take at most this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A list of models is read up to this.
-const MAX_LIST: u64 = 8 << 20;
 
 /// What one probe showed.
 #[derive(Clone, Debug)]
@@ -101,9 +98,8 @@ async fn ask(
     secret: Option<&Secret>,
     provider: Option<&Provider>,
 ) -> Shown {
-    let started = clock.now();
-    let deadline = Deadline::after(started, PATIENCE);
-    let Ok(destination) = destination(endpoint, provider) else {
+    let tls = provider.map(|provider| provider.tls.clone());
+    let Ok(destination) = asking::destination(endpoint, &tls.unwrap_or_default()) else {
         let evidence = Evidence {
             fault: Some(Fault::Internal {
                 detail: "TLS settings".to_owned(),
@@ -112,60 +108,22 @@ async fn ask(
         };
         return failed(&evidence);
     };
-    let path = provider::request::path(kind, endpoint, "", Operation::Models);
-    let mut block = format!(
-        "host: {}\r\nuser-agent: goodgate\r\naccept-encoding: identity\r\n",
-        endpoint.authority()
-    )
-    .into_bytes();
-    for (name, value) in provider::request::headers(kind, secret) {
-        block.extend_from_slice(name.as_str().as_bytes());
-        block.extend_from_slice(b": ");
-        block.extend_from_slice(value.as_bytes());
-        block.extend_from_slice(b"\r\n");
-    }
-    let outgoing = Outgoing {
-        fixed_headers: &block,
-        decode: true,
-        ..Outgoing::new(&Method::GET, &path)
+    let timers = Timers::until(Deadline::after(clock.now(), PATIENCE));
+    let place = asking::Place {
+        endpoint,
+        destination: &destination,
+        headers: provider
+            .map(|provider| provider.headers.as_slice())
+            .unwrap_or_default(),
+        timers: &timers,
     };
-    let mut answer = match client
-        .send(&destination, outgoing, &Timers::until(deadline))
-        .await
-    {
-        Ok(answer) => answer,
-        Err(evidence) => return failed(&evidence),
-    };
-    let body = answer.body.read_all(MAX_LIST, PATIENCE, deadline).await;
-    let mut evidence = answer.evidence;
-    let body = match body {
-        Ok(body) => body,
-        Err(fault) => {
-            fault.complete(&mut evidence);
-            return failed(&evidence);
-        }
-    };
-    let names = provider::list_models(kind, &body).filter(|_| answer.status.is_success());
-    match names {
-        Some(models) => Shown::Models {
-            models,
-            took: clock.now().saturating_duration_since(started),
+    let heard = asking::models(client, &**clock, place, kind, secret).await;
+    match (heard.failure, heard.models) {
+        (Some(evidence), _) => failed(&evidence),
+        (None, models) => Shown::Models {
+            models: models.unwrap_or_default(),
+            took: heard.took,
         },
-        None => {
-            evidence.phase = Phase::Headers;
-            evidence.signal = provider::signal(
-                kind,
-                kind.dialect,
-                answer.status.as_u16(),
-                &answer.headers,
-                &body,
-            );
-            if answer.status.is_success() {
-                let what = "no list of models".to_owned();
-                evidence.fault = Some(Fault::Content(diagnosis::ContentFault::WrongShape { what }));
-            }
-            failed(&evidence)
-        }
     }
 }
 
@@ -175,15 +133,5 @@ fn failed(evidence: &Evidence) -> Shown {
         code: verdict.code,
         line: verdict.full_line,
         status: evidence.status(),
-    }
-}
-
-fn destination(
-    endpoint: &Endpoint,
-    provider: Option<&Provider>,
-) -> Result<Destination, upstream::TlsPolicyError> {
-    match provider {
-        Some(provider) => gateway::policy::destination(endpoint, &provider.tls),
-        None => gateway::policy::destination(endpoint, &config::TlsSettings::default()),
     }
 }

@@ -28,7 +28,7 @@ use crate::running::Running;
 use crate::screen::{self, Screen};
 use crate::settings::{Read, Settings};
 use crate::state::State;
-use crate::{ServeArguments, admin_listener, descriptors, owner, pages};
+use crate::{ServeArguments, admin_listener, descriptors, pages};
 
 /// Threads of the runtime for pages, probes and signals.
 const SIDE_THREADS: usize = 2;
@@ -218,7 +218,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     serve::bind(address).map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => ServeError::Busy {
             address,
-            owner: owner::of_port(address),
+            owner: cli::owner::of_port(address),
         },
         _ => ServeError::Listen { address, source },
     })

@@ -1,16 +1,19 @@
-//! What a code means, offline: the page of the code, or the word of `check`, or the codes of a status.
+//! What a code means, offline: the page of the code, the word of `check` or `doctor`, or the codes of a status.
 
 use std::fmt::Write;
 
 use diagnosis::Code;
 
-/// The explanation of a code, of a word of `check`, or of an HTTP status.
+/// The explanation of a code, of a word of `check` or `doctor`, or of an HTTP status.
 pub(super) fn explain(what: &str) -> Option<String> {
     if let Some(code) = Code::parse(what) {
         return Some(code.page().to_owned());
     }
     if let Some((word, text)) = config::words().iter().find(|(word, _)| *word == what) {
         return Some(format!("{word} (found by goodgate check)\n\n{text}\n"));
+    }
+    if let Some(text) = crate::doctor::words::explain(what) {
+        return Some(text);
     }
     let status: u16 = what
         .parse()

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
+use crate::spans;
+
 /// What of the admin API's answer is shown.
 #[derive(Debug, Deserialize)]
 pub(super) struct Detail {
@@ -92,7 +94,6 @@ pub(super) fn explain(detail: &Detail) -> String {
 }
 
 fn head(out: &mut String, call: &Call) {
-    let seconds = call.started_ms / 1000 % 86_400;
     let mut parts = vec![format!(
         "{}{}{}",
         call.outcome.to_uppercase(),
@@ -112,13 +113,8 @@ fn head(out: &mut String, call: &Call) {
     parts.push(format!("{} {}", call.method, call.path));
     parts.extend(call.model.as_ref().map(|model| format!("model {model}")));
     parts.extend(call.key.as_ref().map(|key| format!("key {key}")));
-    parts.push(format!(
-        "{:02}:{:02}:{:02}Z",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    ));
-    parts.push(duration(call.total_ms));
+    parts.push(format!("{}Z", spans::clock(call.started_ms)));
+    parts.push(spans::exact(call.total_ms));
     push(out, format_args!("{}\n{}\n", call.id, parts.join(" · ")));
 }
 
@@ -227,14 +223,6 @@ fn fixes(out: &mut String, detail: &Detail) {
     }
     if let Some(code) = &detail.request.code {
         line(out, "More", &format!("goodgate explain {code}"));
-    }
-}
-
-fn duration(ms: u64) -> String {
-    if ms < 1000 {
-        format!("{ms} ms")
-    } else {
-        format!("{}.{:02} s", ms / 1000, ms % 1000 / 10)
     }
 }
 
