@@ -44,7 +44,16 @@ pub(super) async fn ask(source: &NameSource, host: &str) -> Result<Found, NameFa
     let Some(resolver) = resolver else {
         return library(host).await;
     };
-    let asked = both(&resolver, host).await;
+    let mut asked = both(&resolver, host).await;
+    if matches!(asked, Err(NameFault::Failed(_))) {
+        let servers = match source {
+            NameSource::Servers(servers) => servers.clone(),
+            NameSource::System | NameSource::GetAddrInfo => system_servers(),
+        };
+        if servers.len() > 1 {
+            asked = one_by_one(&servers, host).await;
+        }
+    }
     // Names without a dot and those of mDNS may be known to the C library alone.
     let local = !host.contains('.') || host.ends_with(".local");
     if asked == Err(NameFault::NotFound) && local && *source == NameSource::System {
@@ -89,6 +98,23 @@ pub(super) async fn ask_one(
         Family::V6 => RecordType::AAAA,
     };
     read(resolver.lookup(host, record).await)
+}
+
+/// Each server by itself, until one knows: the library ends with the first answer it gets, even where that is
+/// "cannot say" and another server could; the C library goes on, too.
+async fn one_by_one(servers: &[SocketAddr], host: &str) -> Result<Found, NameFault> {
+    let mut asked = Err(NameFault::Timeout);
+    for server in servers {
+        let resolver = build(Resolver::builder_with_config(
+            explicit(&[*server]),
+            TokioRuntimeProvider::default(),
+        ))?;
+        asked = both(&resolver, host).await;
+        if matches!(asked, Ok(_) | Err(NameFault::NotFound)) {
+            break;
+        }
+    }
+    asked
 }
 
 fn explicit(servers: &[SocketAddr]) -> ResolverConfig {

@@ -104,6 +104,32 @@ async fn fails(client: &Client, host: &str, limit: Duration) -> Evidence {
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
+async fn a_server_that_cannot_say_does_not_speak_for_one_that_can() {
+    let local = Says::Address(Ipv4Addr::LOCALHOST, 60);
+    for (first, second, code) in [
+        (Says::CannotSay, local, "connection_refused"),
+        (local, Says::Refuses, "connection_refused"),
+        (Says::Refuses, Says::NoSuchName, "dns_name_not_found"),
+        (Says::CannotSay, Says::Refuses, "dns_failure"),
+    ] {
+        // Which of two answers first is chance: every order must end the same way.
+        for _ in 0..10 {
+            let servers = [NameServer::start(first), NameServer::start(second)];
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let options = ResolverOptions {
+                source: NameSource::Servers(servers.iter().map(|one| one.address).collect()),
+                ..ResolverOptions::default()
+            };
+            let resolver = Arc::new(Resolver::new(options, Arc::clone(&clock)));
+            let client = Client::new(ClientOptions::new(resolver, clock));
+            let evidence = fails(&client, "api.drill.example", LIMIT).await;
+            let told = judge(&evidence).code.as_str();
+            assert_eq!(told, code, "{first:?} {second:?}: {evidence:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_name_server_says_is_told_apart() {
     let cases = [
         (Says::NoSuchName, "dns_name_not_found"),
