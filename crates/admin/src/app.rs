@@ -19,7 +19,7 @@ use types::{Clock, Secret};
 use crate::api::{self, RunningCall};
 use crate::problem::Problem;
 use crate::session::{Sessions, Visitor};
-use crate::{assets, browser, openapi};
+use crate::{assets, browser, metrics, openapi};
 
 /// The body of every answer: whole, or a stream that ends when the client leaves.
 pub type Body = axum::body::Body;
@@ -41,6 +41,8 @@ pub struct Parts {
     pub drains_changed: Box<dyn Fn(Vec<DrainRow>) + Send + Sync>,
     /// The calls that run at this moment.
     pub in_flight: Box<dyn Fn() -> Vec<RunningCall> + Send + Sync>,
+    /// The metrics, in the format that an `Accept` header asks for.
+    pub metrics: Scrapes,
     /// The program's version.
     pub version: String,
     /// The command that prints the first key's variables for a shell: `goodgate env`, with path and flags where it
@@ -54,6 +56,18 @@ pub struct Parts {
     pub listen: SocketAddr,
     /// What the CLI shows; see [`crate::load_token`].
     pub admin_token: Secret,
+}
+
+/// Reads the metrics; blocks for as long as it takes to add them up.
+pub type Scrapes = Box<dyn Fn(Option<&str>) -> Scrape + Send + Sync>;
+
+/// The metrics of this moment.
+#[derive(Clone, Debug)]
+pub struct Scrape {
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// The text.
+    pub text: String,
 }
 
 impl fmt::Debug for Parts {
@@ -138,6 +152,15 @@ impl Inner {
             .await?;
         (self.parts.drains_changed)(marks);
         Ok(changed)
+    }
+
+    /// Adds up the metrics where blocking is allowed.
+    pub(crate) async fn scrape(
+        self: &Arc<Self>,
+        accept: Option<String>,
+    ) -> Result<Scrape, tokio::task::JoinError> {
+        let app = Arc::clone(self);
+        tokio::task::spawn_blocking(move || (app.parts.metrics)(accept.as_deref())).await
     }
 
     /// A place among the live streams.
@@ -247,16 +270,16 @@ fn not_found() -> Problem {
     )
 }
 
-/// Answers one request under `/ui` or `/api` (and `/`, which leads to `/ui`).
+/// Answers one request of `peer` under `/ui` or `/api` (and `/`, which leads to `/ui`), or for the metrics.
 ///
 /// # Cancel safety
 /// May be dropped at any time; nothing it has begun to change is left half done.
-pub async fn answer<B>(app: &App, request: Request<B>) -> Response<Body>
+pub async fn answer<B>(app: &App, request: Request<B>, peer: SocketAddr) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    let mut response = match dispatch(app, request.map(Body::new)).await {
+    let mut response = match dispatch(app, request.map(Body::new), peer).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
@@ -264,8 +287,18 @@ where
     response
 }
 
-async fn dispatch(app: &App, mut request: Request<Body>) -> Result<Response, Problem> {
+async fn dispatch(
+    app: &App,
+    mut request: Request<Body>,
+    peer: SocketAddr,
+) -> Result<Response, Problem> {
     let inner = &app.inner;
+    let metrics = (inner.parts.snapshot)().telemetry.metrics.clone();
+    if metrics.as_deref() == Some(request.uri().path()) && request.method() == Method::GET {
+        metrics::check(inner, &request, peer)?;
+        let accept = request.headers().get(header::ACCEPT).cloned();
+        return metrics::answer(inner, accept).await;
+    }
     browser::check(&request, &inner.parts)?;
     let path = request.uri().path();
     if path == "/" || path == "/ui" || path.starts_with("/ui/") {

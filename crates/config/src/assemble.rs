@@ -10,7 +10,7 @@ use types::{CredentialId, ModelName};
 use crate::resolve::{self, Index};
 use crate::snapshot::{
     Admin, Credential, DeclaredKey, ErrorDetail, ListedModel, LogFormat, ModelPolicy, Origin,
-    Provider, Resilience, Route, Server, Snapshot, Storage, TlsSettings,
+    Provider, Resilience, Route, Server, Snapshot, Storage, Telemetry, TlsSettings,
 };
 
 /// The name of the scripted provider.
@@ -54,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) demo: bool,
     pub(crate) storage: Storage,
     pub(crate) log_format: LogFormat,
+    pub(crate) telemetry: Telemetry,
 }
 
 impl Parts {
@@ -75,6 +76,7 @@ impl Parts {
                 retain: Duration::from_secs(30 * 86_400),
             },
             log_format: LogFormat::Auto,
+            telemetry: Telemetry::default(),
         }
     }
 
@@ -139,6 +141,7 @@ impl Parts {
             demo: self.demo,
             storage: self.storage,
             log_format: self.log_format,
+            telemetry: self.telemetry,
             index,
         }
     }

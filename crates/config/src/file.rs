@@ -67,7 +67,7 @@ pub(crate) struct File {
     /// Whether the scripted `demo/*` models are on. Default: only without a file and without a provider.
     #[schemars(with = "Option<schema::Switch>")]
     pub(crate) demo: Option<At<bool>>,
-    /// Logs.
+    /// Metrics and logs.
     pub(crate) telemetry: TelemetryFile,
 }
 
@@ -471,10 +471,13 @@ pub(crate) struct RetainFile {
     pub(crate) metadata: Option<At<Duration>>,
 }
 
-/// Logs.
+/// Metrics and logs.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(deny_unknown_fields, default)]
 pub(crate) struct TelemetryFile {
+    /// The path under which Prometheus finds the metrics, on the admin API's listener; `off` for none. Default /metrics.
+    #[schemars(with = "Words")]
+    pub(crate) metrics: Option<At<Option<String>>>,
     /// Log lines.
     pub(crate) log: LogFile,
 }

@@ -36,7 +36,7 @@ pub use snapshot::{
     Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, HeaderEdits, HealthCheck, Hold,
     HostPattern, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network, Origin,
     PathPattern, PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream, Server,
-    Snapshot, Sticky, Storage, Target, Timeouts, TlsSettings, TlsVersion, Window,
+    Snapshot, Sticky, Storage, Target, Telemetry, Timeouts, TlsSettings, TlsVersion, Window,
 };
 pub use words::words;
 

@@ -251,7 +251,7 @@ const LATER: &[(&str, &[&str])] = &[
     ),
     ("storage", &["strict", "ledger", "on_ledger_full"]),
     ("storage.retain", &["bodies", "failed_bodies"]),
-    ("telemetry", &["metrics", "otlp"]),
+    ("telemetry", &["otlp"]),
     ("telemetry.log", &["level"]),
 ];
 

@@ -39,6 +39,12 @@ impl ByteBudget {
         self.held.load(Ordering::Relaxed)
     }
 
+    /// The most that may be out.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Takes nothing yet; [`HeldBytes::grow`] takes.
     #[must_use]
     pub fn open(self: &Arc<Self>, caller: &CallerBytes) -> HeldBytes {

@@ -9,6 +9,7 @@ use types::Clock;
 
 use crate::bytes::ByteBudget;
 use crate::journal::Recorder;
+use crate::journal::metrics::Labels;
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::resources::Resources;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub drained: Drained,
     /// What the process has left.
     pub resources: Resources,
+    /// Which targets get a label of their own in metrics.
+    pub labels: Arc<Labels>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How far a shutdown is.

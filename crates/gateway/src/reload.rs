@@ -33,6 +33,7 @@ pub fn install(
     stored: &[StoredKey],
 ) -> Result<(), NotReady> {
     let policy = Policy::prepare(snapshot)?;
+    shared.labels.know(&policy.snapshot);
     shared.keyring.replace(callers(&policy.snapshot, stored));
     shared.policy.store(Arc::new(policy));
     Ok(())

@@ -31,8 +31,8 @@ pub(crate) async fn serve(listener: std::net::TcpListener, app: App, tasks: Task
     };
     loop {
         match listener.accept().await {
-            Ok((socket, _)) if tasks.running() < MOST_CONNECTIONS => {
-                tasks.spawn("admin connection", connection(socket, app.clone()));
+            Ok((socket, peer)) if tasks.running() < MOST_CONNECTIONS => {
+                tasks.spawn("admin connection", connection(socket, peer, app.clone()));
             }
             Ok(_) => tracing::warn!("an admin connection was closed: {MOST_CONNECTIONS} are open"),
             Err(error) => {
@@ -43,10 +43,10 @@ pub(crate) async fn serve(listener: std::net::TcpListener, app: App, tasks: Task
     }
 }
 
-async fn connection(socket: TcpStream, app: App) {
+async fn connection(socket: TcpStream, peer: SocketAddr, app: App) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let app = app.clone();
-        async move { Ok::<_, std::convert::Infallible>(admin::answer(&app, request).await) }
+        async move { Ok::<_, std::convert::Infallible>(admin::answer(&app, request, peer).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());

@@ -27,10 +27,10 @@ pub(crate) async fn answer(
 async fn answer_page(app: App, call: AdminCall, stage: watch::Receiver<Stage>) {
     let AdminCall {
         request,
-        peer: _,
+        peer,
         answer,
     } = call;
-    let response = admin::answer(&app, request.map(http_body_util::Full::new)).await;
+    let response = admin::answer(&app, request.map(http_body_util::Full::new), peer).await;
     let (parts, mut body) = response.into_parts();
     let (pieces, receiver) = mpsc::channel(PAGE_PIECES);
     if answer

@@ -12,6 +12,7 @@ use gateway::bytes::{self, ByteBudget};
 use gateway::gate::Shared;
 use gateway::journal::access_log::{AccessLog, LogFormat};
 use gateway::journal::in_flight::InFlight;
+use gateway::journal::metrics::{Format, Labels};
 use gateway::keyring::Keyring;
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
@@ -136,6 +137,7 @@ fn share(
     keyring.replace(reload::callers(&policy.snapshot, stored));
     Ok(Arc::new(Shared {
         keyring,
+        labels: Labels::knowing(&policy.snapshot),
         admin: (policy.snapshot.admin.listen.is_none() && policy.snapshot.server.is_loopback())
             .then_some(door),
         policy: ArcSwap::from_pointee(policy),
@@ -174,6 +176,7 @@ fn admin_parts(
         snapshot: Box::new(move || Arc::clone(&policies.policy.load().snapshot)),
         drains_changed: Box::new(move |marks| drained.drained.replace(marks)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
+        metrics: scrapes(server),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         env_command: format!(
             "{} env{}",
@@ -184,6 +187,17 @@ fn admin_parts(
         base_url,
         listen,
         admin_token: state.admin_token.clone(),
+    })
+}
+
+fn scrapes(server: &Server) -> admin::Scrapes {
+    let scraper = server.scraper();
+    Box::new(move |accept| {
+        let format = Format::wanted(accept);
+        admin::Scrape {
+            content_type: format.content_type(),
+            text: scraper.scrape(format),
+        }
     })
 }
 

@@ -71,6 +71,12 @@ impl WriteBehind {
         self.shared.queued.load(Ordering::Relaxed)
     }
 
+    /// Calls that were counted but of which no row was kept, ever.
+    #[must_use]
+    pub fn not_kept(&self) -> u64 {
+        self.shared.counts().not_kept
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

@@ -28,6 +28,16 @@ impl NanoUsd {
         self.0
     }
 
+    /// The same in dollars, for whoever reads floats; exact up to nine million dollars.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a graph needs no nano-dollars beside millions"
+    )]
+    pub fn as_dollars(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
     /// The sum, at most the greatest amount there is.
     #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {

@@ -20,12 +20,12 @@ async fn serve(bench: &Bench, tasks: &mut JoinSet<()>) -> SocketAddr {
     let app = bench.app.clone();
     tasks.spawn(async move {
         let mut connections = JoinSet::new();
-        while let Ok((socket, _)) = listener.accept().await {
+        while let Ok((socket, peer)) = listener.accept().await {
             let app = app.clone();
             connections.spawn(async move {
                 let service = service_fn(move |request| {
                     let app = app.clone();
-                    async move { Ok::<_, Infallible>(admin::answer(&app, request).await) }
+                    async move { Ok::<_, Infallible>(admin::answer(&app, request, peer).await) }
                 });
                 let served = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
                 drop(served.await);

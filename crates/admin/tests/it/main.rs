@@ -7,6 +7,7 @@ mod description;
 mod drains;
 mod http;
 mod live;
+mod metrics;
 mod requests;
 mod session;
 mod sums;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Request, Response, StatusCode};
-use admin::{App, Body, Parts, RunningCall};
+use admin::{App, Body, Parts, RunningCall, Scrape};
 use config::{Environment, Snapshot, Source};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -133,7 +134,11 @@ impl Bench {
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {
-        admin::answer(&self.app, request).await
+        self.send_from("127.0.0.1:50000", request).await
+    }
+
+    async fn send_from(&self, peer: &str, request: Request<Body>) -> Response<Body> {
+        admin::answer(&self.app, request, peer.parse().unwrap()).await
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -265,6 +270,10 @@ fn app(
         snapshot: Box::new(move || Arc::clone(&snapshot)),
         drains_changed: Box::new(move |marks| *drained.lock() = marks),
         in_flight: Box::new(|| [5, 900, 70].map(running).to_vec()),
+        metrics: Box::new(|accept| Scrape {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            text: format!("asked_for{{accept=\"{}\"}} 1\n", accept.unwrap_or_default()),
+        }),
         version: "0.1.0".to_owned(),
         env_command: "goodgate env".to_owned(),
         base_url: "http://127.0.0.1:4000".to_owned(),

@@ -77,6 +77,9 @@ pub(crate) fn parts(
         path: file.storage.url.as_ref().map(|url| url.value.clone()),
         retain: retain(reader, &file.storage.retain).unwrap_or(parts.storage.retain),
     };
+    if let Some(metrics) = &file.telemetry.metrics {
+        parts.telemetry.metrics.clone_from(&metrics.value);
+    }
     if let Some(format) = &file.telemetry.log.format {
         parts.log_format = format.value;
     }

@@ -184,8 +184,30 @@ fn telemetry(reader: &Reader<'_>, node: &Node) -> TelemetryFile {
             LogFile { format }
         })
         .unwrap_or_default();
+    let metrics = section.value("metrics", metrics_path);
     section.finish();
-    TelemetryFile { log }
+    TelemetryFile { metrics, log }
+}
+
+/// A path that no other answer has.
+fn metrics_path(text: &str) -> Result<Option<String>, text::Reason> {
+    let text = text.trim();
+    if text == "off" {
+        return Ok(None);
+    }
+    let is_path = text.len() > 1
+        && text.starts_with('/')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+    let first = text.split('/').nth(1).unwrap_or_default();
+    let taken = [
+        "v1", "v1beta", "ui", "api", "livez", "readyz", "health", "healthz", "-",
+    ];
+    if !is_path || taken.contains(&first) {
+        return Err("write a path of its own, such as /metrics, or off");
+    }
+    Ok(Some(text.to_owned()))
 }
 
 pub(super) fn texts(reader: &Reader<'_>, node: &Node, wanted: &str) -> Option<Vec<At<String>>> {

@@ -4,6 +4,7 @@ mod maintenance;
 mod resilience;
 mod route;
 mod target;
+mod telemetry;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use self::route::{
 pub use self::target::{
     Credential, ListedModel, ModelPolicy, Provider, Sticky, Target, TlsSettings, TlsVersion,
 };
+pub use self::telemetry::Telemetry;
 use crate::keys::KeyHash;
 
 /// Where a snapshot comes from.
@@ -65,6 +67,8 @@ pub struct Snapshot {
     pub storage: Storage,
     /// How log lines are written.
     pub log_format: LogFormat,
+    /// Where metrics are found.
+    pub telemetry: Telemetry,
     pub(crate) index: crate::resolve::Index,
 }
 

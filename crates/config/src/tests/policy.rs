@@ -51,6 +51,7 @@ fn every_key_of_server_and_state_acts() {
     assert_eq!(snapshot.admin.listen.unwrap().port(), 4001);
     assert_eq!(snapshot.errors, ErrorDetail::Summary);
     assert_eq!(snapshot.log_format, LogFormat::Json);
+    assert_eq!(snapshot.telemetry.metrics.as_deref(), Some("/prometheus"));
     assert_eq!(snapshot.storage.retain, Duration::from_secs(7 * 86_400));
     assert_eq!(
         snapshot.storage.path.as_deref(),

@@ -373,6 +373,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("storage: { retain: { bodies: 1d } }", "unsupported_key"),
     ("storage: { retain: { metadata: 1s } }", "out_of_range"),
     ("telemetry: { log: { format: xml } }", "bad_value"),
+    ("telemetry: { metrics: metrics }", "bad_value"),
+    ("telemetry: { metrics: /api/metrics }", "bad_value"),
     ("demo: yes", "bad_value"),
     (
         "demo: true\nproviders: { demo: { type: openai } }",

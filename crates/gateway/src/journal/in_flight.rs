@@ -20,6 +20,9 @@ pub enum CallPhase {
 }
 
 impl CallPhase {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Reading, Self::Attempting, Self::Relaying];
+
     /// The word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -104,6 +107,14 @@ impl InFlight {
     pub fn len(&self) -> usize {
         let slots = self.slots.lock();
         slots.calls.len() - slots.free.len()
+    }
+
+    /// How many are so far.
+    #[must_use]
+    pub fn count(&self, phase: CallPhase) -> usize {
+        let slots = self.slots.lock();
+        let running = slots.calls.iter().flatten();
+        running.filter(|(_, call)| call.phase == phase).count()
     }
 
     /// Whether none runs.

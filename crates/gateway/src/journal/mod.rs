@@ -6,6 +6,8 @@ pub mod access_log;
 
 pub mod in_flight;
 
+pub mod metrics;
+
 pub mod recorder;
 
 pub mod row;
@@ -62,7 +64,7 @@ impl Next {
 }
 
 /// Why no further attempt was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StopReason {
     /// The configured number was made.
     AttemptsExhausted,

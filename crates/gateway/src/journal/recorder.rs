@@ -1,4 +1,4 @@
-//! Where closed journals go: the access log, the store's write-behind and the exact counts.
+//! Where closed journals go: the metrics, the access log, the store's write-behind and the exact counts.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use types::Clock;
 
 use super::access_log::AccessLog;
 use super::in_flight::InFlight;
+use super::metrics::Metrics;
 use super::{Closed, Summary, row};
 
 /// What a worker needs to record its calls; cloning it is cheap.
@@ -16,6 +17,8 @@ pub struct Recorder {
     pub clock: Arc<dyn Clock>,
     /// This worker's running calls.
     pub in_flight: InFlight,
+    /// This worker's numbers.
+    pub metrics: Metrics,
     /// The access log, where one is wanted.
     pub access_log: Option<AccessLog>,
     /// The store's queue; none in tests that look at answers only.
@@ -26,6 +29,7 @@ impl Recorder {
     /// Records a call that is over.
     pub(super) fn record(&self, closed: &Closed) {
         let summary = Summary::of(closed);
+        self.metrics.count(closed, &summary);
         if let Some(access_log) = &self.access_log {
             access_log.append(closed, &summary, self.clock.unix_millis());
         }

@@ -27,17 +27,17 @@ pub(super) async fn answer(
     peer: SocketAddr,
     facts: &Facts,
 ) -> Response<ReplyBody> {
-    match place(request.method(), request.uri().path()) {
+    match place(&gate, request.method(), request.uri().path()) {
         Place::Alive => health(StatusCode::OK, "alive"),
         Place::Ready if gate.shared.drain.is_at(Stage::Leaving) => {
             health(StatusCode::SERVICE_UNAVAILABLE, "draining")
         }
         Place::Ready => health(StatusCode::OK, "ready"),
-        Place::Front if is_of_a_route(&gate, &request) => {
+        Place::Front | Place::Metrics if is_of_a_route(&gate, &request) => {
             pipeline(gate, request, peer, facts).await
         }
         Place::Front => to_ui(),
-        Place::Admin => match &gate.shared.admin {
+        Place::Admin | Place::Metrics => match &gate.shared.admin {
             Some(admin) => admin.pass(request, peer).await,
             None => elsewhere(),
         },
@@ -84,10 +84,11 @@ enum Place {
     Ready,
     Front,
     Admin,
+    Metrics,
     Pipeline,
 }
 
-fn place(method: &Method, path: &str) -> Place {
+fn place(gate: &Gate, method: &Method, path: &str) -> Place {
     match path {
         "/livez" | "/health" | "/healthz" | "/health/liveness" | "/health/liveliness"
         | "/-/healthy" => Place::Alive,
@@ -95,6 +96,8 @@ fn place(method: &Method, path: &str) -> Place {
         "/" if method == Method::GET => Place::Front,
         "/ui" | "/api" => Place::Admin,
         _ if path.starts_with("/ui/") || path.starts_with("/api/") => Place::Admin,
+        // Calls are seldom GET: they do not look at the policy here.
+        _ if method == Method::GET && is_metrics(gate, path) => Place::Metrics,
         _ => Place::Pipeline,
     }
 }
@@ -104,6 +107,12 @@ fn is_of_a_route(gate: &Gate, request: &Request<RequestBody>) -> bool {
     let policy = gate.policy();
     let (uri, headers) = (request.uri(), request.headers());
     intake::route_of_its_host(&policy, uri, headers, request.method()).is_some()
+}
+
+/// Where the admin API has a listener of its own, the metrics are there, and this is a path like any other.
+fn is_metrics(gate: &Gate, path: &str) -> bool {
+    let here = gate.shared.admin.is_some();
+    here && gate.policy().snapshot.telemetry.metrics.as_deref() == Some(path)
 }
 
 /// A bug in a step must cost one call, never the connection or the process.

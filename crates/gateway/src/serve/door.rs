@@ -13,7 +13,7 @@ use crate::gate::Shared;
 #[derive(Debug)]
 pub(super) struct Door {
     shared: Arc<Shared>,
-    inside: AtomicUsize,
+    inside: Arc<AtomicUsize>,
     unknown: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -29,9 +29,14 @@ impl Door {
     pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             shared,
-            inside: AtomicUsize::new(0),
+            inside: Arc::default(),
             unknown: Mutex::default(),
         })
+    }
+
+    /// How many are inside, to be read at any time.
+    pub(super) fn inside(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.inside)
     }
 
     /// Lets a connection in, or not.

@@ -37,6 +37,8 @@ pub use request_body::{BodyError, RequestBody};
 
 use crate::gate::{Gate, Shared};
 use crate::journal::in_flight::InFlight;
+use crate::journal::metrics::Metrics;
+use crate::journal::metrics::scrape::{Scraper, Worker as Scraped};
 use crate::journal::{Recorder, access_log::AccessLog};
 
 /// What the workers are made of.
@@ -62,6 +64,7 @@ pub struct Server {
     workers: Vec<workers::Worker>,
     acceptor: Option<std::thread::JoinHandle<()>>,
     in_flight: Vec<InFlight>,
+    scraper: Scraper,
 }
 
 /// How the workers are numbered when nobody says otherwise: one carries tens of thousands of small calls a second.
@@ -103,9 +106,17 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let mut started = Vec::with_capacity(parts.workers);
     let mut in_flight = Vec::with_capacity(parts.workers);
     let door = door::Door::new(Arc::clone(&parts.shared));
+    let mut scraper = Scraper {
+        shared: Arc::clone(&parts.shared),
+        workers: Vec::with_capacity(parts.workers),
+        access_log: parts.access_log.clone(),
+        rows: parts.rows.clone(),
+        connections: door.inside(),
+    };
     for number in 0..parts.workers.max(1) {
         let calls = InFlight::default();
         in_flight.push(calls.clone());
+        let metrics = Metrics::new(Arc::clone(&parts.shared.labels));
         let gate = Arc::new(Gate {
             shared: Arc::clone(&parts.shared),
             buffers: Arc::default(),
@@ -116,10 +127,16 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             )),
             recorder: Recorder {
                 clock: Arc::clone(&parts.shared.clock),
-                in_flight: calls,
+                in_flight: calls.clone(),
+                metrics: metrics.clone(),
                 access_log: parts.access_log.clone(),
                 rows: parts.rows.clone(),
             },
+        });
+        scraper.workers.push(Scraped {
+            metrics,
+            in_flight: calls,
+            client: gate.client.clone(),
         });
         started.push(workers::start(number, gate)?);
     }
@@ -131,6 +148,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
         workers: started,
         acceptor: Some(acceptor),
         in_flight,
+        scraper,
     })
 }
 
@@ -145,6 +163,12 @@ impl Server {
     #[must_use]
     pub fn in_flight(&self) -> &[InFlight] {
         &self.in_flight
+    }
+
+    /// What a scrape of the metrics reads.
+    #[must_use]
+    pub fn scraper(&self) -> Scraper {
+        self.scraper.clone()
     }
 
     /// How many calls run.

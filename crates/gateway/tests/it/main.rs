@@ -15,6 +15,7 @@ mod door;
 mod drain;
 mod failover;
 mod leaving;
+mod metrics;
 mod passthrough;
 mod reloading;
 mod reuse;

@@ -10,6 +10,7 @@ use config::{Environment, Snapshot, Source};
 use drill::{Drill, Options, Script};
 use gateway::bytes::ByteBudget;
 use gateway::gate::Shared;
+use gateway::journal::metrics::{Format, Labels};
 use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
@@ -115,6 +116,7 @@ impl Rig {
         let keyring = Keyring::default();
         keyring.replace(reload::callers(&policy.snapshot, &stored_keys));
         let shared = Arc::new(Shared {
+            labels: Labels::knowing(&policy.snapshot),
             keyring,
             policy: ArcSwap::from_pointee(policy),
             bytes: ByteBudget::new(256 << 20),
@@ -148,6 +150,11 @@ impl Rig {
 
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
+    }
+
+    /// The metrics of this moment.
+    pub(crate) fn metrics(&self, format: Format) -> String {
+        self.server().scraper().scrape(format)
     }
 
     /// A chat call.
