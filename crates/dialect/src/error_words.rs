@@ -10,7 +10,8 @@ use crate::fault::ErrorWords;
 ///
 /// Known forms: `{"error":{..}}` (OpenAI, Google), `{"type":"error","error":{..}}` (Anthropic), `[{"error":{..}}]`
 /// (Google without `alt=sse`), `{"error":"text"}` (Ollama), `{"object":"error",..}` (Mistral, vLLM), `{"detail":..}`
-/// (`FastAPI`) and `{"promptFeedback":{"blockReason":..}}` without candidates (Gemini).
+/// (`FastAPI`), `{"errors":[{..}]}` (Cloudflare's API), `{"promptFeedback":{"blockReason":..}}` without candidates
+/// (Gemini), and an error inside an error, as gateways wrap those of others.
 pub(crate) fn read(body: &[u8]) -> Option<Box<ErrorWords>> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let object = match &value {
@@ -18,7 +19,9 @@ pub(crate) fn read(body: &[u8]) -> Option<Box<ErrorWords>> {
         other => other.as_object()?,
     };
     let words = match object.get("error") {
-        Some(Value::Object(inner)) => from_object(inner),
+        Some(Value::Object(inner)) if inner.is_empty() => return None,
+        Some(Value::String(text)) if text.is_empty() => return None,
+        Some(Value::Object(inner)) => from_object(innermost(inner)),
         Some(Value::String(text)) => {
             let mut words = from_object(object);
             words.message = Some(text.clone());
@@ -27,10 +30,34 @@ pub(crate) fn read(body: &[u8]) -> Option<Box<ErrorWords>> {
         Some(Value::Null | Value::Bool(false)) | None if is_bare_error(object) => {
             from_object(object)
         }
-        Some(Value::Null | Value::Bool(false)) | None => of_blocked_prompt(block_reason(object)?),
+        Some(Value::Null | Value::Bool(false)) | None => match first_of_list(object) {
+            Some(first) => from_object(first),
+            None => of_blocked_prompt(block_reason(object)?),
+        },
         Some(_) => ErrorWords::default(),
     };
     Some(Box::new(words))
+}
+
+/// The deepest `error` of an error, within reason.
+fn innermost(outer: &Map<String, Value>) -> &Map<String, Value> {
+    let mut inner = outer;
+    for _ in 0..4 {
+        match inner.get("error") {
+            Some(Value::Object(deeper)) if !deeper.is_empty() => inner = deeper,
+            _ => break,
+        }
+    }
+    inner
+}
+
+/// The first of a list of errors, where nothing but that list is said.
+fn first_of_list(object: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    let answers = ["choices", "content", "candidates"];
+    if answers.iter().any(|member| object.contains_key(*member)) {
+        return None;
+    }
+    object.get("errors")?.as_array()?.first()?.as_object()
 }
 
 /// A blocked prompt is the refusal of a call, and told in the words that other providers have for it.

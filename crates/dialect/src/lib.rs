@@ -168,6 +168,16 @@ pub fn encode_reply(dialect: Dialect, reply: &Reply, frame: &ReplyFrame) -> Vec<
     }
 }
 
+/// A client's whole answer as the stream it asked for, to the event that ends it; `None` where it is no answer.
+///
+/// Clients speak OpenAI's chat so far.
+#[must_use]
+pub fn as_stream(body: &[u8], include_usage: bool) -> Option<Vec<u8>> {
+    let mut stream = openai_chat::as_stream::chunks(body, include_usage)?;
+    stream.extend_from_slice(tap::DONE);
+    Some(stream)
+}
+
 /// The words of an error body, also of one that came with a 2xx.
 #[must_use]
 pub fn read_error(dialect: Dialect, body: &[u8]) -> Option<ErrorWords> {

@@ -18,6 +18,8 @@ struct Boundary {
     in_line: bool,
     /// Whether the last byte was `\r`, so that a `\n` now belongs to it.
     after_return: bool,
+    /// Whether a line has ended in `\r` alone.
+    lone_return: bool,
 }
 
 impl Boundary {
@@ -28,6 +30,7 @@ impl Boundary {
         if self.after_return && !bytes.is_empty() {
             self.after_return = false;
             at = usize::from(bytes.first() == Some(&b'\n'));
+            self.lone_return |= at == 0;
         }
         loop {
             let rest = bytes.get(at..)?;
@@ -42,7 +45,7 @@ impl Boundary {
             if bytes.get(ending) == Some(&b'\r') {
                 match bytes.get(at) {
                     Some(b'\n') => at += 1,
-                    Some(_) => {}
+                    Some(_) => self.lone_return = true,
                     None => self.after_return = true,
                 }
             }
@@ -126,14 +129,48 @@ impl Framer {
         Ok(Some(Bytes::from(std::mem::take(&mut self.held))))
     }
 
+    /// Whether lines of this stream end in `\r` alone: legal, but more than many readers know.
+    #[must_use]
+    pub fn has_lone_returns(&self) -> bool {
+        self.boundary.lone_return
+    }
+
     /// At the end of the stream: an event that lacks its blank line.
     pub fn rest(&mut self) -> Option<Bytes> {
         let pending = std::mem::take(&mut self.pending);
         self.held.extend_from_slice(&pending);
-        self.boundary = Boundary::default();
+        self.boundary = Boundary {
+            lone_return: self.boundary.lone_return,
+            ..Boundary::default()
+        };
         let held = std::mem::take(&mut self.held);
         (!held.is_empty()).then(|| Bytes::from(held))
     }
+}
+
+/// The byte order mark that may stand before a stream's first line.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The same event with lines that end in `\n`.
+pub(crate) fn with_line_feeds(event: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(event.len());
+    let mut bytes = event.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte == b'\r' {
+            bytes.next_if_eq(&b'\n');
+            out.push(b'\n');
+        } else {
+            out.push(byte);
+        }
+    }
+    out
+}
+
+/// Whether an event consists of comments only, or of nothing.
+pub(crate) fn is_comment(event: &[u8]) -> bool {
+    event
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .all(|line| matches!(line.first(), None | Some(b':')))
 }
 
 /// The fields of one event.
@@ -158,7 +195,7 @@ impl<'b> Fields<'b> {
             .position(|byte| !matches!(byte, b'\n' | b'\r'))
             .unwrap_or(event.len());
         let rest = event.get(start..).unwrap_or_default();
-        let mut rest = rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(rest);
+        let mut rest = rest.strip_prefix(MARK).unwrap_or(rest);
         while !rest.is_empty() {
             let whole = rest;
             let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());

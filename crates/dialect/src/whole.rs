@@ -2,7 +2,7 @@
 
 use crate::error_words;
 use crate::fault::ReplyFault;
-use crate::json::{Node, Object, Shape};
+use crate::json::{Node, Object};
 
 /// The members of an answer that holds no error.
 pub(crate) fn answer(body: &[u8]) -> Result<Object<'_>, ReplyFault> {
@@ -10,10 +10,7 @@ pub(crate) fn answer(body: &[u8]) -> Result<Object<'_>, ReplyFault> {
     let Some(members) = node.object() else {
         return Err(no_answer(body, &format!("it is {}", node.shape().name())));
     };
-    if members
-        .get("error")
-        .is_some_and(|node| node.shape() != Shape::False)
-    {
+    if members.get("error").is_some_and(|node| !node.is_nothing()) {
         return Err(ReplyFault::ErrorObject(
             error_words::read(body).unwrap_or_default(),
         ));

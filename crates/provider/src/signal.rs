@@ -41,7 +41,10 @@ pub fn signal_of(kind: &Kind, status: u16, headers: &HeaderMap, words: ErrorWord
     let concluded = (kind.explain)(&reading);
     Signal {
         kind: words.kind,
-        code: words.code,
+        // A status that stands in the body says as much as a code of that number.
+        code: words
+            .code
+            .or_else(|| words.status.map(|status| status.to_string())),
         param: words.param,
         message: words.message.map(shortened),
         concluded,

@@ -46,6 +46,16 @@ impl<'b> Node<'b> {
         self.shape == Shape::Null
     }
 
+    /// Whether it says nothing: null, false, or empty.
+    pub(crate) fn is_nothing(&self) -> bool {
+        match self.shape {
+            Shape::Null | Shape::False => true,
+            // Two bytes hold an empty string, list or object.
+            Shape::Text | Shape::Array | Shape::Object => self.text.len() <= 2,
+            Shape::True | Shape::Number => false,
+        }
+    }
+
     /// The string, if it is one.
     pub(crate) fn text(&self) -> Option<Cow<'b, str>> {
         (self.shape == Shape::Text)

@@ -2,6 +2,7 @@
 //!
 //! Source: openai.openapi.yaml, `/chat/completions`, seen 2026-11.
 
+pub(crate) mod as_stream;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod parts;

@@ -4,7 +4,7 @@
 
 use types::TokenUsage;
 
-use crate::json::{Bad, Cursor, Letters, Shape, Text};
+use crate::json::{Bad, Cursor, Letters, Shape, Span, Text};
 
 /// What one chunk, or one whole answer, holds.
 #[derive(Debug, Default)]
@@ -19,6 +19,10 @@ pub(crate) struct Outline<'b> {
     pub(crate) content: bool,
     /// The last finish reason that is not null.
     pub(crate) finish: Option<Text<'b>>,
+    /// The choices that are spoken of, a bit for each index; those above 63 share the last.
+    pub(crate) spoken: u64,
+    /// Those of them that end here.
+    pub(crate) ended: u64,
     /// The usage, if it is an object.
     pub(crate) usage: Option<TokenUsage>,
     /// The model's name.
@@ -48,7 +52,8 @@ pub(crate) fn outline(text: &[u8]) -> Result<Outline<'_>, Bad> {
             let usage = usage(cursor)?;
             found.usage = usage.or(found.usage);
         } else if key.is_written("error") {
-            found.error = !matches!(cursor.skip()?, Shape::Null | Shape::False);
+            let (shape, span) = cursor.spanned()?;
+            found.error = !is_nothing(shape, &span);
         } else if key.is_written("model") {
             found.model = text_or_skip(cursor)?;
         } else {
@@ -80,21 +85,27 @@ fn choice<'b>(cursor: &mut Cursor<'b>, found: &mut Outline<'b>) -> Result<(), Ba
         return cursor.skip().map(drop);
     }
     let mut message = false;
+    let mut bit = 1;
+    let mut ends = false;
     cursor.object(|cursor, key| {
-        if key.is_written("delta") {
+        if key.is_written("index") {
+            bit = 1u64 << cursor.count()?.unwrap_or(0).min(63);
+        } else if key.is_written("delta") {
             delta(cursor, found)?;
         } else if key.is_written("message") {
             message = cursor.skip()? == Shape::Object;
         } else if key.is_written("finish_reason") {
-            found.finish = text_or_skip(cursor)?
-                .filter(|text| !text.is_empty())
-                .or(found.finish);
+            let finish = text_or_skip(cursor)?.filter(|text| !text.is_empty());
+            ends = finish.is_some();
+            found.finish = finish.or(found.finish);
         } else {
             cursor.skip()?;
         }
         Ok::<(), Bad>(())
     })?;
     found.messages &= message;
+    found.spoken |= bit;
+    found.ended |= if ends { bit } else { 0 };
     Ok(())
 }
 
@@ -105,15 +116,18 @@ fn delta(cursor: &mut Cursor<'_>, found: &mut Outline<'_>) -> Result<(), Bad> {
     }
     cursor.object(|cursor, key| {
         let (shape, span) = cursor.spanned()?;
-        // Two bytes hold an empty string, list or object.
-        let empty = match shape {
-            Shape::Null | Shape::False => true,
-            Shape::Text | Shape::Array | Shape::Object => span.end - span.start <= 2,
-            Shape::True | Shape::Number => false,
-        };
-        found.content |= !empty && !key.is_written("role");
+        found.content |= !is_nothing(shape, &span) && !key.is_written("role");
         Ok(())
     })
+}
+
+/// Null, false, or empty. Two bytes hold an empty string, list or object.
+fn is_nothing(shape: Shape, span: &Span) -> bool {
+    match shape {
+        Shape::Null | Shape::False => true,
+        Shape::Text | Shape::Array | Shape::Object => span.end - span.start <= 2,
+        Shape::True | Shape::Number => false,
+    }
 }
 
 fn text_or_skip<'b>(cursor: &mut Cursor<'b>) -> Result<Option<Text<'b>>, Bad> {

@@ -97,7 +97,9 @@ impl Decoder {
         if choice.finished {
             return Ok(());
         }
-        if let Some(delta) = members.child("delta") {
+        // Some servers answer a stream with one event that holds the whole message.
+        let said = members.child("delta").or_else(|| members.child("message"));
+        if let Some(delta) = said {
             choice.delta(delta, &self.id, out);
         }
         if let Some(word) = members

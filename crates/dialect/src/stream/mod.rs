@@ -11,7 +11,7 @@ pub(crate) use calls::{Calls, Piece};
 
 use crate::canonical::Event;
 use crate::fault::{ErrorWords, StreamFault};
-use crate::json::{Node, Object, Shape};
+use crate::json::{Node, Object};
 use crate::sse::{Fields, Framer};
 use crate::{Dialect, anthropic_messages, error_words, gemini, openai_chat, tap};
 
@@ -54,6 +54,8 @@ pub struct StreamDecoder {
     events: u64,
     /// Whether [`Event::End`] was given.
     ended: bool,
+    /// Whether it was given for want of the event that ends the stream.
+    lacks_end: bool,
     /// What ended the stream before that.
     failed: Option<StreamFault>,
 }
@@ -76,6 +78,7 @@ impl StreamDecoder {
             format,
             events: 0,
             ended: false,
+            lacks_end: false,
             failed: None,
         }
     }
@@ -136,9 +139,23 @@ impl StreamDecoder {
                 return self.fail(StreamFault::Incomplete);
             }
             self.ended = true;
+            // Gemini's streams end with their last chunk.
+            self.lacks_end = matches!(self.format, Format::Choices(_));
             out.push(Event::End);
         }
         Ok(())
+    }
+
+    /// Whether the answer is whole, its terminal event seen or not.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.ended || matches!(&self.format, Format::Choices(decoder) if decoder.is_complete())
+    }
+
+    /// Whether it came to a good end without the event that ends it.
+    #[must_use]
+    pub fn lacks_end(&self) -> bool {
+        self.lacks_end
     }
 
     /// Whether the terminal event was seen.
@@ -169,13 +186,21 @@ impl StreamDecoder {
             return Ok(());
         };
         self.events += 1;
-        if data.trim_ascii().is_empty() {
+        let text = data.trim_ascii();
+        if text.is_empty() {
             return Ok(());
         }
-        if data.trim_ascii() == b"[DONE]" {
+        if text.eq_ignore_ascii_case(b"[DONE]") {
             return self.done(out);
         }
-        let result = self.read(fields.name, &data, out);
+        if tap::is_sign_of_life(fields.name, text) {
+            out.push(Event::Ping);
+            return Ok(());
+        }
+        if fields.name == Some(b"error") {
+            return Err(StreamFault::ErrorEvent(tap::error_event(text)));
+        }
+        let result = self.read(&data, out);
         result.map_err(|odd| match odd {
             Odd::Shape(what) => StreamFault::Malformed {
                 event: self.events,
@@ -199,7 +224,7 @@ impl StreamDecoder {
         Ok(())
     }
 
-    fn read(&mut self, name: Option<&[u8]>, data: &[u8], out: &mut Vec<Event>) -> Result<(), Odd> {
+    fn read(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<(), Odd> {
         let text = std::str::from_utf8(data).map_err(|_| Odd::shape("it is no UTF-8"))?;
         let node = Node::parse(text)
             .map_err(|bad| Odd::shape(format!("{} (at byte {})", bad.what, bad.at)))?;
@@ -210,7 +235,7 @@ impl StreamDecoder {
                 Odd::Error,
             ));
         };
-        if name == Some(b"error") || is_error(&members) {
+        if is_error(&members) {
             return Err(Odd::Error(error_words::read(data).unwrap_or_default()));
         }
         match &mut self.format {
@@ -236,9 +261,7 @@ impl StreamDecoder {
 }
 
 fn is_error(members: &Object<'_>) -> bool {
-    members
-        .get("error")
-        .is_some_and(|node| node.shape() != Shape::False)
+    members.get("error").is_some_and(|node| !node.is_nothing())
         || members
             .get("type")
             .and_then(|node| node.text())

@@ -13,10 +13,13 @@ use types::TokenUsage;
 use crate::fault::{ErrorWords, StreamFault};
 use crate::json::Letters;
 use crate::openai_chat::shallow::{self, Outline};
-use crate::sse::{Fields, Framer};
-use crate::{Dialect, Event, StreamDecoder, error_words};
+use crate::sse::{self, Fields, Framer};
+use crate::{Dialect, Event, StreamDecoder, error_words, openai_chat};
 
 pub use whole_answer::{ReplyFacts, inspect_reply};
+
+/// The event that ends a stream of OpenAI's.
+pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// One or more whole events, ready to relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,21 @@ enum Class {
     Terminal,
 }
 
+/// How far a stream has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Before its first event, where a byte order mark may stand.
+    New,
+    /// Events have passed.
+    Begun,
+    /// There were choices among them.
+    Answered,
+    /// The terminal event has passed.
+    Done,
+    /// It has ended well without that event, which was added.
+    EndMissing,
+}
+
 /// Watches one pass-through stream.
 #[derive(Debug)]
 pub struct Tap {
@@ -47,9 +65,12 @@ pub struct Tap {
     drop_usage_chunk: bool,
     usage: TokenUsage,
     finish: Option<Cow<'static, str>>,
-    answered: bool,
-    done: bool,
+    /// The choices that have begun and not ended, a bit for each.
+    open: u64,
+    stage: Stage,
     events: u64,
+    /// What goes out in place of the event that was judged last: the same, in the usual form.
+    instead: Option<Bytes>,
     /// Reads the dialects that have no shallow reader of their own.
     decoder: Option<Box<StreamDecoder>>,
 }
@@ -69,9 +90,10 @@ impl Tap {
             drop_usage_chunk,
             usage: TokenUsage::default(),
             finish: None,
-            answered: false,
-            done: false,
+            open: 0,
+            stage: Stage::New,
             events: 0,
+            instead: None,
             decoder,
         }
     }
@@ -102,11 +124,41 @@ impl Tap {
             else {
                 return Ok(());
             };
-            match self.judge(&event)? {
-                Class::Dropped => run.flush(out),
-                class => run.add(event, class == Class::Content, out),
+            let event = self.without_mark(event);
+            let class = self.judge(&event)?;
+            let content = class == Class::Content;
+            match self.usual_form(&event) {
+                _ if class == Class::Dropped => run.flush(out),
+                None => run.add(event, content, out),
+                Some(bytes) => {
+                    run.flush(out);
+                    out.push(TapItem { bytes, content });
+                }
             }
         }
+    }
+
+    /// Many readers take a byte order mark for a part of the first field's name.
+    fn without_mark(&mut self, event: Bytes) -> Bytes {
+        if self.stage > Stage::New || event.is_empty() {
+            return event;
+        }
+        self.stage = Stage::Begun;
+        if event.starts_with(sse::MARK) {
+            event.slice(sse::MARK.len()..)
+        } else {
+            event
+        }
+    }
+
+    /// What the event is written as where it came in a form that not every reader knows.
+    fn usual_form(&mut self, event: &[u8]) -> Option<Bytes> {
+        if self.instead.is_some() {
+            return self.instead.take();
+        }
+        self.framer
+            .has_lone_returns()
+            .then(|| Bytes::from(sse::with_line_feeds(event)))
     }
 
     /// The upstream's bytes have ended.
@@ -123,16 +175,16 @@ impl Tap {
             self.learn(&events);
             return result;
         }
-        if self.done {
+        if self.is_over() {
             return Ok(());
         }
-        if self.finish.is_none() {
+        if !self.saw_terminal() {
             return Err(StreamFault::Incomplete);
         }
         // The answer is whole; only its closing mark is missing, and some clients wait for that.
-        self.done = true;
+        self.stage = Stage::EndMissing;
         out.push(TapItem {
-            bytes: Bytes::from_static(b"data: [DONE]\n\n"),
+            bytes: Bytes::from_static(DONE),
             content: false,
         });
         Ok(())
@@ -140,15 +192,18 @@ impl Tap {
 
     /// What stands after the last blank line: a whole event without one, or the start of one that was cut.
     fn last(&mut self, event: &Bytes, out: &mut Vec<TapItem>) -> Result<(), StreamFault> {
+        let event = &self.without_mark(event.clone());
         let class = match self.judge(event).map_err(|fault| cut_short(fault, event)) {
             // The answer was whole before it.
-            Err(StreamFault::Incomplete) if self.finish.is_some() => return Ok(()),
+            Err(StreamFault::Incomplete) if self.saw_terminal() => return Ok(()),
             judged => judged?,
         };
-        let bytes = if event.trim_ascii().is_empty() {
+        let bytes = if let Some(usual) = self.instead.take() {
+            usual
+        } else if event.trim_ascii().is_empty() {
             event.clone()
         } else if Fields::read(event).data.is_some() {
-            Bytes::from([event, b"\n\n".as_slice()].concat())
+            Bytes::from([&sse::with_line_feeds(event), b"\n\n".as_slice()].concat())
         } else {
             return Ok(());
         };
@@ -173,16 +228,23 @@ impl Tap {
         self.finish.as_deref()
     }
 
-    /// Whether the terminal event, or what may stand for it, has passed.
+    /// Whether the terminal event, or what may stand for it, has passed: a finish reason of each choice.
     #[must_use]
     pub fn saw_terminal(&self) -> bool {
-        self.done || self.finish.is_some()
+        // A decoder knows its dialect's terminal event; no finish reason stands for that.
+        self.is_over() || (self.decoder.is_none() && self.finish.is_some() && self.open == 0)
     }
 
     /// Whether the terminal event itself has passed: nothing of the answer can follow it.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.done
+        self.stage >= Stage::Done
+    }
+
+    /// Whether it came to a good end without the event that ends it, which was then added.
+    #[must_use]
+    pub fn lacks_end(&self) -> bool {
+        self.stage == Stage::EndMissing
     }
 
     /// How many events with data have passed.
@@ -205,21 +267,29 @@ impl Tap {
             return Err(stray_fault(stray, self.events));
         }
         let Some(data) = fields.data else {
-            return Ok(Class::Lifecycle);
+            return self.without_data(event);
         };
         self.events += 1;
         if self.decoder.is_some() {
             return self.decode(event);
         }
-        if data.trim_ascii() == b"[DONE]" {
-            if !self.answered {
+        let text = data.trim_ascii();
+        if text.eq_ignore_ascii_case(b"[DONE]") {
+            if self.stage < Stage::Answered {
                 return Err(StreamFault::Incomplete);
             }
-            self.done = true;
+            self.stage = Stage::Done;
+            if *data != *b"[DONE]" {
+                self.instead = Some(Bytes::from_static(DONE));
+            }
             return Ok(Class::Terminal);
         }
-        if data.is_empty() {
-            return Ok(Class::Lifecycle);
+        // A sign of life. Readers that expect JSON in each event would stumble over it.
+        if text.is_empty() || is_sign_of_life(fields.name, text) {
+            return Ok(Class::Dropped);
+        }
+        if fields.name == Some(b"error") {
+            return Err(StreamFault::ErrorEvent(error_event(text)));
         }
         let outline = shallow::outline(&data);
         // Bytes that are no text are told before all else.
@@ -229,13 +299,21 @@ impl Tap {
         if letters == Letters::Unknown && std::str::from_utf8(&data).is_err() {
             return Err(self.malformed("it is no UTF-8"));
         }
-        let outline = match outline {
-            Ok(outline) => outline,
-            Err(bad) => return Err(self.malformed(format!("{} (at byte {})", bad.what, bad.at))),
-        };
-        if outline.error || fields.name == Some(b"error") {
+        match outline {
+            Ok(outline) => self.outlined(&outline, &data),
+            // Gemini's errors stand in a list.
+            Err(_) if text.first() == Some(&b'[') && error_words::read(text).is_some() => {
+                Err(StreamFault::ErrorEvent(error_event(text)))
+            }
+            Err(bad) => Err(self.malformed(format!("{} (at byte {})", bad.what, bad.at))),
+        }
+    }
+
+    /// An event of which the outline is known.
+    fn outlined(&mut self, outline: &Outline<'_>, data: &[u8]) -> Result<Class, StreamFault> {
+        if outline.error {
             return Err(StreamFault::ErrorEvent(
-                error_words::read(&data).unwrap_or_default(),
+                error_words::read(data).unwrap_or_default(),
             ));
         }
         if outline.failed() {
@@ -243,7 +321,34 @@ impl Tap {
                 "error",
             ))));
         }
-        Ok(self.chunk(&outline))
+        // Mistral's errors, and older vLLM's, are not wrapped.
+        if outline.choices.is_none()
+            && outline.usage.is_none()
+            && let Some(words) = error_words::read(data)
+        {
+            return Err(StreamFault::ErrorEvent(words));
+        }
+        if outline.choices.is_some_and(|count| count > 0) && outline.messages {
+            // A whole answer in one event: what it says stands where no reader of streams looks.
+            self.instead = openai_chat::as_stream::chunks(data, true).map(Bytes::from);
+        }
+        Ok(self.chunk(outline))
+    }
+
+    /// An event without data: a comment, or fields that mean nothing alone.
+    fn without_data(&self, event: &[u8]) -> Result<Class, StreamFault> {
+        if sse::is_comment(event) {
+            return Ok(Class::Lifecycle);
+        }
+        if std::str::from_utf8(event).is_err() {
+            return Err(self.malformed("it is no UTF-8"));
+        }
+        // Readers that expect JSON in each event would stumble over a name or a number alone.
+        Ok(if self.decoder.is_some() {
+            Class::Lifecycle
+        } else {
+            Class::Dropped
+        })
     }
 
     fn chunk(&mut self, outline: &Outline<'_>) -> Class {
@@ -253,7 +358,10 @@ impl Tap {
         if let Some(finish) = outline.finish {
             self.finish = Some(reason(finish.raw()));
         }
-        self.answered |= outline.choices.is_some();
+        self.open = (self.open | outline.spoken) & !outline.ended;
+        if outline.choices.is_some() {
+            self.stage = self.stage.max(Stage::Answered);
+        }
         let only_usage = outline.usage.is_some() && outline.choices == Some(0);
         if only_usage && self.drop_usage_chunk {
             Class::Dropped
@@ -286,7 +394,7 @@ impl Tap {
                 Event::Finish { finish, .. } => {
                     self.finish = Some(Cow::Owned(finish.word().to_owned()))
                 }
-                Event::End => self.done = true,
+                Event::End => self.stage = Stage::Done,
                 _ => {}
             }
         }
@@ -352,6 +460,23 @@ pub(crate) fn cut_short(fault: StreamFault, event: &[u8]) -> StreamFault {
         }
         other => other,
     }
+}
+
+/// An event with a name of its own whose text does not even try to be JSON: `event: ping`, `data: ping`.
+pub(crate) fn is_sign_of_life(name: Option<&[u8]>, text: &[u8]) -> bool {
+    let own = name.is_some_and(|name| !matches!(name, b"" | b"message" | b"error"));
+    own && !matches!(text.first(), Some(b'{' | b'['))
+}
+
+/// The words of an event that says it is an error, JSON or not.
+pub(crate) fn error_event(text: &[u8]) -> Box<ErrorWords> {
+    error_words::read(text).unwrap_or_else(|| {
+        let said = String::from_utf8_lossy(text);
+        Box::new(ErrorWords {
+            message: Some(said.trim_matches('"').to_owned()),
+            ..ErrorWords::default()
+        })
+    })
 }
 
 /// A line that is no field but looks like a body: often the provider's error, sent as if there were no stream.

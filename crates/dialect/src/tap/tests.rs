@@ -131,6 +131,122 @@ fn a_missing_done_after_a_finish_reason_is_made_good() {
     assert!(seen.relayed.ends_with("data: [DONE]\n\n"));
 }
 
+/// A proxy that drops a stream between two answers leaves one of them without its end.
+#[test]
+fn of_several_answers_each_needs_its_finish_reason() {
+    let of = |index: u32, rest: &str| format!(r#"{{"choices":[{{"index":{index},{rest}}}]}}"#);
+    let (first, second) = (
+        of(0, r#""delta":{"content":"a"}"#),
+        of(1, r#""delta":{"content":"b"}"#),
+    );
+    let (ends, ends_too) = (
+        of(0, r#""delta":{},"finish_reason":"stop""#),
+        of(1, r#""delta":{},"finish_reason":"length""#),
+    );
+    let cut = run(&[sse(&[&first, &second, &ends]).as_bytes()], false);
+    assert_eq!(cut.result, Err(StreamFault::Incomplete));
+    let whole = run(
+        &[sse(&[&first, &second, &ends, &ends_too]).as_bytes()],
+        false,
+    );
+    assert_eq!(whole.result, Ok(()));
+    assert!(whole.tap.lacks_end());
+}
+
+/// Legal, or near enough, and more than many readers of streams can take: it goes out in the usual form.
+#[test]
+fn odd_forms_go_out_in_the_usual_one() {
+    let good = sse(&[ROLE, TEXT, END, "[DONE]"]);
+    for odd in [
+        format!("\u{feff}{good}"),
+        good.replace("data: [DONE]", "data:  [DONE] "),
+        good.replace("[DONE]", "[done]"),
+        good.replacen("data: ", "event: ping\n\nretry: 10\n\nid: 4\n\ndata: ", 1),
+        good.replacen(
+            "data: ",
+            "event: ping\ndata: ping\n\ndata:\n\ndata:  \n\ndata: ",
+            1,
+        ),
+    ] {
+        let seen = run(&[odd.as_bytes()], false);
+        assert_eq!(seen.result, Ok(()), "{odd}");
+        assert_eq!(seen.relayed, good, "{odd}");
+        assert!(!seen.tap.lacks_end(), "{odd}");
+    }
+}
+
+#[test]
+fn an_error_is_known_whatever_its_wrapping() {
+    for error in [
+        "data: {\"error\":{\"message\":\"boom\",\"type\":\"t\"}}\n\n",
+        "data: {\"object\":\"error\",\"message\":\"boom\",\"type\":\"t\",\"code\":\"3\"}\n\n",
+        "data: {\"message\":\"boom\",\"code\":500}\n\n",
+        "data: {\"detail\":\"boom\"}\n\n",
+        "data: {\"success\":false,\"errors\":[{\"message\":\"boom\"}]}\n\n",
+        "data: {\"error\":{\"error\":{\"message\":\"boom\"}}}\n\n",
+        "data: [{\"error\":{\"message\":\"boom\"}}]\n\n",
+        "event: error\ndata: {\"message\":\"boom\"}\n\n",
+        "event: error\ndata: boom\n\n",
+        "event: error\ndata: \"boom\"\n\n",
+        "{\"error\":\"boom\"}\n\n",
+    ] {
+        let stream = sse(&[ROLE, TEXT]) + error;
+        let Err(StreamFault::ErrorEvent(words)) = run(&[stream.as_bytes()], false).result else {
+            panic!("{error}");
+        };
+        assert_eq!(words.message.as_deref(), Some("boom"), "{error}");
+        // The same through the canonical form.
+        let mut decoder = StreamDecoder::new(Dialect::MistralChat);
+        let read = decoder.push(stream.as_bytes(), &mut Vec::new());
+        assert!(
+            matches!(read, Err(StreamFault::ErrorEvent(_))),
+            "{error}: {read:?}"
+        );
+    }
+}
+
+#[test]
+fn what_only_looks_like_an_error_is_none() {
+    for chunk in [
+        r#"{"error":null,"choices":[{"delta":{"content":"x"}}]}"#,
+        r#"{"error":"","choices":[{"delta":{"content":"x"}}]}"#,
+        r#"{"error":{},"choices":[{"delta":{"content":"x"}}]}"#,
+        r#"{"error":false,"choices":[{"delta":{"content":"x"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"{\"error\":1}"}}]}"#,
+        r#"{"choices":null}"#,
+        r#"{"type":"heartbeat"}"#,
+    ] {
+        let stream = sse(&[ROLE, chunk, END, "[DONE]"]);
+        let seen = run(&[stream.as_bytes()], false);
+        assert_eq!((seen.result, seen.relayed), (Ok(()), stream), "{chunk}");
+    }
+}
+
+#[test]
+fn a_message_in_place_of_deltas_is_told_in_deltas() {
+    let whole = r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi","refusal":null,"tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":3,"completion_tokens":5}}"#;
+    let seen = run(&[sse(&[whole, "[DONE]"]).as_bytes()], false);
+    assert_eq!(seen.result, Ok(()));
+    assert_eq!(seen.tap.usage().output, Some(5));
+    assert!(seen.items.iter().any(|item| item.content));
+    let again = run(&[seen.relayed.as_bytes()], false);
+    assert_eq!((again.result, &again.relayed), (Ok(()), &seen.relayed));
+    assert!(
+        seen.relayed.contains(r#""delta":{"content":"hi","#),
+        "{}",
+        seen.relayed
+    );
+    assert!(seen.relayed.contains(r#""index":0"#) && !seen.relayed.contains("message"));
+    let told = crate::as_stream(whole.as_bytes(), false).unwrap();
+    let told = run(&[&told], false);
+    assert_eq!(
+        (told.result, told.tap.finish_reason()),
+        (Ok(()), Some("tool_calls"))
+    );
+    assert_eq!(told.tap.usage(), TokenUsage::default());
+    assert_eq!(crate::as_stream(b"{\"choices\":[{}]}", true), None);
+}
+
 #[test]
 fn a_cut_after_the_finish_reason_takes_nothing_away() {
     for cut in ["data: [DO", "data: {\"choices\":[],\"usa", "dat", ": ke"] {
@@ -255,15 +371,17 @@ fn an_event_over_the_bound_ends_the_stream() {
 /// Items 41 and 69: any split, every line ending, several data lines, comments, U+2028 and split characters.
 #[test]
 fn a_stream_cut_at_every_byte_is_relayed_byte_for_byte() {
-    for ending in ["\n", "\r\n", "\r"] {
+    for (ending, relayed_ending) in [("\n", "\n"), ("\r\n", "\r\n"), ("\r", "\n")] {
         let stream = format!(
             ": hi\n\ndata: {{\ndata: \"choices\":[]}}\n\n{}",
             sse(&[ROLE, TEXT, END, USAGE, "[DONE]"])
         );
+        // What ends in `\r` alone goes out with the ending that all readers know.
+        let relayed = stream.replace('\n', relayed_ending);
         let stream = stream.replace('\n', ending);
         let whole = run(&[stream.as_bytes()], false);
         assert_eq!(whole.result, Ok(()));
-        assert_eq!(whole.relayed, stream);
+        assert_eq!(whole.relayed, relayed);
         let single: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
         for cuts in [single].into_iter().chain((1..stream.len()).map(|at| {
             let (left, right) = stream.as_bytes().split_at(at);
@@ -271,7 +389,7 @@ fn a_stream_cut_at_every_byte_is_relayed_byte_for_byte() {
         })) {
             let seen = run(&cuts, false);
             assert_eq!(seen.result, Ok(()));
-            assert_eq!(seen.relayed, stream);
+            assert_eq!(seen.relayed, relayed);
             assert_eq!(seen.tap.usage(), whole.tap.usage());
             assert_eq!(seen.tap.events(), 6);
         }
