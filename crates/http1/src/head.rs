@@ -331,7 +331,8 @@ impl Claims {
         status: StatusCode,
         asked: Asked,
     ) -> Result<Framing, &'static str> {
-        if self.codings != Codings::Absent {
+        // `identity` says that there is none, so the length holds. Source: RFC 2616, section 4.4.
+        if self.codings == Codings::Chunked {
             if self.length.is_some() {
                 return Err("both Content-Length and Transfer-Encoding");
             }

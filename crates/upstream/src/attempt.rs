@@ -394,6 +394,8 @@ impl Client {
         if request.decode && head.framing != Framing::Nothing {
             match Decoder::for_headers(&head.headers) {
                 Ok(found) => decoder = found.map(Box::new),
+                // The status says more than a body that cannot be read; its coding stays told.
+                Err(_) if !head.status.is_success() => {}
                 Err(fault) => {
                     evidence.head = Some(head_facts(head.status, &head.headers, self.unix()));
                     evidence.fault = Some(fault);

@@ -198,6 +198,20 @@ impl Body {
         })
     }
 
+    /// Undoes a coding that the request did not ask to be undone, before anything was read: for bodies that turn out to
+    /// be errors. The headers that tell of it go.
+    ///
+    /// # Errors
+    /// The coding is not known.
+    pub fn decode(&mut self, headers: &mut HeaderMap) -> Result<(), Fault> {
+        if let Some(decoder) = Decoder::for_headers(headers)? {
+            self.decoder = Some(Box::new(decoder));
+            headers.remove(http::header::CONTENT_ENCODING);
+            headers.remove(http::header::CONTENT_LENGTH);
+        }
+        Ok(())
+    }
+
     /// Whether all of it was handed out.
     #[must_use]
     pub fn is_finished(&self) -> bool {

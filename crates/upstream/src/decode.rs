@@ -13,6 +13,9 @@ use http::{HeaderMap, header};
 /// How much one piece may hold; the decoders of flate2 overshoot it by at most their own 32 KiB.
 const PIECE: usize = 64 * 1024;
 
+/// What says that there is no coding, the charsets included that some servers write in its place.
+const NO_CODING: [&[u8]; 5] = [b"", b"identity", b"none", b"utf-8", b"utf8"];
+
 /// One content coding being undone.
 pub(crate) struct Decoder {
     encoding: &'static str,
@@ -54,7 +57,10 @@ impl Decoder {
                 .split(|byte| *byte == b',')
                 .map(<[u8]>::trim_ascii)
             {
-                if token.is_empty() || token.eq_ignore_ascii_case(b"identity") {
+                if NO_CODING
+                    .iter()
+                    .any(|word| token.eq_ignore_ascii_case(word))
+                {
                     continue;
                 }
                 if wanted.is_some() {

@@ -325,8 +325,10 @@ impl Exchange<'_> {
     }
 
     /// An end in the middle of a head: what came may be no head at all.
-    fn ended(&self, fault: Fault, evidence: &Evidence) -> Failed {
-        if evidence.bytes.received == 0 {
+    fn ended(&self, fault: Fault, evidence: &mut Evidence) -> Failed {
+        if self.state.buffer.is_empty() {
+            // Interim heads are no part of the answer, which has not begun.
+            evidence.bytes.received = 0;
             return fault.into();
         }
         self.heads
@@ -344,6 +346,9 @@ impl Exchange<'_> {
             return Fault::Reset;
         }
         if evidence.bytes.received > 0 {
+            if faults::alert(error).is_some() {
+                return Fault::Reset;
+            }
             return Fault::Framing {
                 what: "TLS record",
                 offending: Vec::new(),
