@@ -29,9 +29,14 @@ pub(super) fn by_number(status: u16) -> Code {
         401 | 407 => Code::CredentialsRejected,
         402 => Code::QuotaExhausted,
         403 => Code::PermissionDenied,
-        // 421: the host is not served here. 501: the method is not.
-        404 | 405 | 421 | 501 => Code::EndpointNotFound,
+        // 421: the host is not served here. 501: the method is not. The others refuse what we made of the call (its
+        // headers, its protocol), none of which the caller can mend.
+        404 | 405 | 406 | 411 | 412 | 415 | 417 | 421 | 426 | 428 | 501 | 505 => {
+            Code::EndpointNotFound
+        }
         408 | 504 | 524 => Code::UpstreamGatewayTimeout,
+        // Something between us and the upstream gave up on it. Source: nginx, NGX_HTTP_CLIENT_CLOSED_REQUEST.
+        499 => Code::InternalError,
         410 => Code::ModelRetired,
         413 | 414 | 431 => Code::RequestTooLarge,
         429 => Code::RateLimited,
