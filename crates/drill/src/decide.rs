@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::answer::Answer;
 use crate::demo::{self, Behaviour};
-use crate::faults::{Fault, HeadQuirk, bend, catalogue};
+use crate::faults::{Fault, HeadQuirk, StreamLie, bend, catalogue};
 use crate::http::{Head, Request};
 use crate::json::object;
 use crate::models::{self, Exchange, Keys, Style};
@@ -77,9 +77,15 @@ pub(crate) fn decide(
                 .map(|model| demo::behaviour(model, style, attempt))
         })
         .unwrap_or_default();
+    let is_whole = behaviour.faults.contains(&WHOLE_FOR_A_STREAM);
+    let (route, body) = if is_whole {
+        models::without_stream(route, &request.body)
+    } else {
+        (route, request.body.clone())
+    };
     let exchange = Exchange {
         head,
-        body: &request.body,
+        body: &body,
         reply: rule.and_then(|rule| rule.reply.as_ref()),
         keys: settings.keys,
         n,
@@ -118,6 +124,11 @@ pub(crate) fn decide(
     }
 }
 
+/// The fault that answers a stream's request as if it had asked for no stream.
+const WHOLE_FOR_A_STREAM: Fault = Fault::Stream {
+    lie: StreamLie::WholeJson,
+};
+
 /// What a rule says; a reply without a fault says that nothing goes wrong.
 fn scripted(rule: Option<&Rule>) -> Option<Behaviour> {
     let rule = rule.filter(|rule| !rule.fault.is_empty() || rule.reply.is_some())?;
@@ -143,6 +154,8 @@ fn flaky(path: &str, attempt: u32) -> Option<Behaviour> {
 /// A fault of streams leaves whole answers alone, and one of whole bodies leaves streams alone.
 fn strikes(fault: &Fault, answer: &Answer) -> bool {
     match fault {
+        // It has struck when the answer was made.
+        whole if *whole == WHOLE_FOR_A_STREAM => true,
         Fault::Stream { .. } | Fault::Pings { .. } => answer.is_stream(),
         Fault::Body { .. } => !answer.is_stream(),
         _ => true,

@@ -230,11 +230,8 @@ fn bend_stream(lie: StreamLie, answer: &mut Answer, style: Style) {
             let page = "<html><head><title>502 Bad Gateway</title></head></html>\n";
             events.push(Event::raw(EventKind::Terminal, page));
         }
-        StreamLie::WholeJson => {
-            let whole = object! { "object" => "drill", "text" => "not a stream" }.to_string();
-            answer.body = Body::Whole(Bytes::from(whole));
-            answer.set("content-type", "application/json");
-        }
+        // The answer is made whole in the first place.
+        StreamLie::WholeJson => {}
         StreamLie::Comments => {
             let comment = || Event::raw(EventKind::Lifecycle, ": keep-alive\n\n\n");
             *events = std::mem::take(events)

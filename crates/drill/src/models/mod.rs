@@ -262,6 +262,23 @@ pub(crate) fn model_of(route: Option<&Route>, body: &Bytes) -> Option<String> {
     Some(value.get("model")?.as_str()?.to_owned())
 }
 
+/// The same request, as if it had not asked for a stream.
+pub(crate) fn without_stream(route: Option<Route>, body: &Bytes) -> (Option<Route>, Bytes) {
+    let route = route.map(|mut route| {
+        if let Endpoint::Stream(model) = route.endpoint {
+            route.endpoint = Endpoint::Generate(model);
+        }
+        route
+    });
+    let mut asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(members) = asked.as_object_mut() else {
+        return (route, body.clone());
+    };
+    members.remove("stream");
+    members.remove("stream_options");
+    (route, Bytes::from(asked.to_string()))
+}
+
 /// Answers a request to a model's server.
 pub(crate) fn answer(route: &Route, exchange: &Exchange<'_>) -> Answer {
     let answer = match route.style {
