@@ -25,7 +25,7 @@ use types::{Deadline, TokenUsage};
 use crate::admission::Place;
 
 pub use first_success::first_success;
-pub(crate) use read::stream_fault;
+pub(crate) use read::{END_WITHIN, stream_fault};
 pub use translate_or_pass::Flow;
 
 /// A call that is being answered.

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use diagnosis::{ContentFault, Evidence, Fault, Phase};
+use diagnosis::{ContentFault, Evidence, Fault, LimitFired, Phase, Signal};
 use dialect::{ReplyFault, ReplyFrame, StreamFault};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use futures_util::FutureExt;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, StatusCode};
 use provider::Kind;
 use types::Deadline;
@@ -23,10 +24,16 @@ use crate::refusal::Verbatim;
 const MAX_WHOLE: u64 = 32 * 1024 * 1024;
 
 /// An error body is read up to this.
-const MAX_ERROR_BODY: u64 = 256 * 1024;
+const MAX_ERROR_BODY: usize = 256 * 1024;
 
 /// An error body must come within this: it is evidence, no answer.
-const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
+
+/// Once an answer is whole but for the event that ends it, silence lasts no longer than this.
+pub(crate) const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// JSON may begin with it, and most readers stumble over it. Source: RFC 8259, section 8.1.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How long a stream may last. Source: failures, table of timers.
 const STREAM_TIME: Duration = Duration::from_secs(600);
@@ -50,19 +57,7 @@ impl Try<'_> {
         if !call.stream {
             return self.read_whole(call, kind, answer).await;
         }
-        if is("text/event-stream") {
-            return self.read_stream(call, kind, answer, added_usage).await;
-        }
-        let is_text = content_type
-            .get(..5)
-            .is_some_and(|start| start.eq_ignore_ascii_case("text/"));
-        if is_text && !is("text/plain") {
-            let what = content_type.to_ascii_lowercase();
-            return self
-                .not_an_answer(answer, ContentFault::WrongShape { what })
-                .await;
-        }
-        self.read_whole_for_stream(kind, answer).await
+        self.read_stream(call, kind, answer, added_usage).await
     }
 
     fn frame(&self, call: &ModelCall) -> ReplyFrame {
@@ -81,13 +76,28 @@ impl Try<'_> {
         answer: &mut upstream::Answer,
         idle: Duration,
     ) -> Result<Bytes, upstream::BodyFault> {
-        let read = answer
-            .body
-            .read_all(MAX_WHOLE, idle, self.plan.deadline)
-            .await;
-        match &read {
-            Ok(_) => count_bytes(&mut answer.evidence, &answer.body),
-            Err(_) => self.note_head(&mut answer.evidence, answer.status, &answer.headers),
+        // A body that drips must not use up the time in which another target could answer.
+        let left = self.plan.deadline.left(self.now());
+        let (share, is_shortened) = self.within_room(left);
+        let deadline = self.plan.deadline.capped(self.now(), share);
+        let mut read = answer.body.read_all(MAX_WHOLE, idle, deadline).await;
+        match &mut read {
+            Ok(body) => {
+                count_bytes(&mut answer.evidence, &answer.body);
+                if body.starts_with(BYTE_ORDER_MARK) {
+                    *body = body.slice(BYTE_ORDER_MARK.len()..);
+                }
+            }
+            Err(fault) => {
+                self.note_head(&mut answer.evidence, answer.status, &answer.headers);
+                if is_shortened && fault.fault == Fault::Deadline {
+                    fault.fault = Fault::FirstTokenTimeout;
+                    fault.limit = Some(LimitFired {
+                        name: "first_token",
+                        value: share,
+                    });
+                }
+            }
         }
         read
     }
@@ -112,7 +122,7 @@ impl Try<'_> {
                     bytes: whole.bytes,
                     usage: whole.usage,
                 };
-                let answer = self.answer(answer.status, headers, body);
+                let answer = self.answer(StatusCode::OK, headers, body);
                 Tried::Answered(Box::new(Success {
                     answer,
                     evidence,
@@ -123,26 +133,52 @@ impl Try<'_> {
         }
     }
 
-    /// A stream was asked for and one JSON text came: an error in the guise of success, or a server that does not stream.
+    /// A stream was asked for and one JSON text comes: a server that does not stream, or an error in the guise of success.
     async fn read_whole_for_stream(
         &self,
+        call: &ModelCall,
         kind: &'static Kind,
         mut answer: upstream::Answer,
+        begun: &[u8],
     ) -> Tried {
-        let body = match self.whole_body(&mut answer, self.idle_limit(true)).await {
-            Ok(body) => body,
+        let rest = match self.whole_body(&mut answer, self.idle_limit(true)).await {
+            Ok(rest) => rest,
             Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
         };
+        let begun = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun);
+        let body = Bytes::from([begun, &*rest].concat());
         let evidence = answer.evidence;
-        let fault = match dialect::inspect_reply(kind.dialect, &body) {
-            Ok(_) => ReplyFault::WrongShape {
-                what: "a whole answer where a stream was asked for".to_owned(),
-            },
-            Err(fault) => fault,
+        let read = translate_or_pass::whole(kind.dialect, call.dialect, body.clone(), || {
+            self.frame(call)
+        });
+        let told = read.and_then(|whole| {
+            let stream = dialect::as_stream(&whole.bytes, call.scan.wants_usage);
+            let what = "an answer that cannot be told as a stream".to_owned();
+            let stream = stream.ok_or(ReplyFault::WrongShape { what })?;
+            Ok((whole, stream))
+        });
+        let (whole, stream) = match told {
+            Ok(told) => told,
+            Err(fault) => return self.bad_reply(evidence, kind, &answer.headers, &body, fault),
         };
-        self.bad_reply(evidence, kind, &answer.headers, &body, fault)
+        let live = LiveStream {
+            flow: Flow::Told(whole.usage),
+            body: None,
+            held: VecDeque::from([Bytes::from(stream)]),
+            idle: self.idle_limit(true),
+            deadline: self.plan.deadline,
+            kind,
+        };
+        let headers = forwarded(&answer.headers, kind);
+        let answer = self.answer(StatusCode::OK, headers, AnswerBody::Stream(Box::new(live)));
+        Tried::Answered(Box::new(Success {
+            answer,
+            evidence,
+            losses: whole.losses,
+        }))
     }
 
+    /// The answer to a call that asks for a stream: mostly one, whatever its media type says.
     async fn read_stream(
         &self,
         call: &ModelCall,
@@ -151,24 +187,68 @@ impl Try<'_> {
         added_usage: bool,
     ) -> Tried {
         self.note_head(&mut answer.evidence, answer.status, &answer.headers);
-        let mut flow = Flow::new(kind.dialect, call.dialect, added_usage, || self.frame(call));
-        let mut held = VecDeque::new();
-        let mut opening = Opening::new(self, &answer.evidence);
-        let mut pieces = Vec::new();
-        let ended = loop {
+        let declared = media_type(&answer.headers).eq_ignore_ascii_case("text/event-stream");
+        let opening = Opening::new(self, &answer.evidence);
+        let mut begun = Vec::new();
+        loop {
             let deadline = opening.deadline(self.plan.answer_by());
-            let Some(next) = answer.body.next(opening.idle, deadline).await else {
-                if let Err(fault) = flow.finish(&mut pieces) {
-                    return self.bad_stream(answer, kind, fault);
-                }
-                take_pieces(&mut pieces, &mut held, &mut opening, self.now());
-                break true;
-            };
-            let bytes = match next {
-                Ok(bytes) => bytes,
-                Err(fault) => {
+            match answer.body.next(opening.idle, deadline).await {
+                None => break,
+                Some(Ok(bytes)) => begun.extend_from_slice(&bytes),
+                Some(Err(fault)) => {
                     let fault = opening.named(fault, self.plan.answer_by());
                     return self.broken_body(answer.evidence, Phase::Stream, fault);
+                }
+            }
+            if Form::of(&begun, declared).is_some() || begun.len() > MAX_BLANKS {
+                break;
+            }
+        }
+        match Form::of(&begun, declared) {
+            Some(Form::Page) => self.page(answer, &begun).await,
+            Some(Form::Json) => self.read_whole_for_stream(call, kind, answer, &begun).await,
+            None if !declared => self.read_whole_for_stream(call, kind, answer, &begun).await,
+            Some(Form::Events) | None => {
+                let flow = Flow::new(kind.dialect, call.dialect, added_usage, || self.frame(call));
+                self.follow_stream(kind, answer, flow, opening, begun).await
+            }
+        }
+    }
+
+    async fn follow_stream(
+        &self,
+        kind: &'static Kind,
+        mut answer: upstream::Answer,
+        mut flow: Flow,
+        mut opening: Opening,
+        begun: Vec<u8>,
+    ) -> Tried {
+        let mut held = VecDeque::new();
+        let mut pieces = Vec::new();
+        let mut next = (!begun.is_empty()).then(|| Ok(Bytes::from(begun)));
+        let ended = loop {
+            if next.is_none() {
+                let deadline = opening.deadline(self.plan.answer_by());
+                let idle = if flow.is_complete() {
+                    opening.idle.min(END_WITHIN)
+                } else {
+                    opening.idle
+                };
+                next = answer.body.next(idle, deadline).await;
+            }
+            let bytes = match next.take() {
+                Some(Ok(bytes)) => bytes,
+                // The answer is whole; how its connection ends does not matter.
+                Some(Err(fault)) if !flow.is_complete() => {
+                    let fault = opening.named(fault, self.plan.answer_by());
+                    return self.broken_body(answer.evidence, Phase::Stream, fault);
+                }
+                None | Some(Err(_)) => {
+                    if let Err(fault) = flow.finish(&mut pieces) {
+                        return self.bad_stream(answer, kind, fault);
+                    }
+                    take_pieces(&mut pieces, &mut held, &mut opening, self.now());
+                    break true;
                 }
             };
             let pushed = flow.push(bytes, &mut pieces);
@@ -195,7 +275,7 @@ impl Try<'_> {
             kind,
         };
         let headers = forwarded(&answer.headers, kind);
-        let answer = self.answer(answer.status, headers, AnswerBody::Stream(Box::new(live)));
+        let answer = self.answer(StatusCode::OK, headers, AnswerBody::Stream(Box::new(live)));
         Tried::Answered(Box::new(Success {
             answer,
             evidence,
@@ -215,8 +295,14 @@ impl Try<'_> {
         // A body that breaks before its first byte is an ordinary failure. Only one of known length is waited for: a
         // stream may have nothing to say for long.
         let mut first = None;
-        if answer.headers.contains_key(CONTENT_LENGTH) && !answer.body.is_finished() {
-            match answer.body.next(idle, deadline).await {
+        if !answer.body.is_finished() {
+            let begins = answer.body.next(idle, deadline);
+            let begun = if answer.headers.contains_key(CONTENT_LENGTH) {
+                Some(begins.await)
+            } else {
+                begins.now_or_never()
+            };
+            match begun.flatten() {
                 None => {}
                 Some(Ok(bytes)) => first = Some(bytes),
                 Some(Err(fault)) => {
@@ -270,12 +356,7 @@ impl Try<'_> {
         model: Option<(&ModelCall, &'static Kind)>,
         mut answer: upstream::Answer,
     ) -> Tried {
-        let deadline = self.plan.deadline.capped(self.now(), ERROR_BODY_TIME);
-        let body = answer
-            .body
-            .read_all(MAX_ERROR_BODY, ERROR_BODY_TIME, deadline)
-            .await
-            .unwrap_or_default();
+        let body = self.error_body(&mut answer).await;
         let mut evidence = answer.evidence;
         evidence.phase = Phase::Headers;
         count_bytes(&mut evidence, &answer.body);
@@ -322,9 +403,17 @@ impl Try<'_> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         evidence.hint = diagnosis::hint::retry_hint(text, Some(body), self.unix_seconds());
         self.note_head(evidence, status, headers);
-        if let Some(kind) = kind {
-            evidence.signal = provider::signal(kind, kind.dialect, status.as_u16(), headers, body);
-        }
+        evidence.signal = match kind {
+            Some(kind) => provider::signal(kind, kind.dialect, status.as_u16(), headers, body),
+            // Many an API has taken over the form of OpenAI's errors, or Google's.
+            None => dialect::read_error(dialect::Dialect::OpenaiChat, body).map(|words| Signal {
+                kind: words.kind,
+                code: words.code,
+                param: words.param,
+                message: words.message,
+                concluded: None,
+            }),
+        };
         let content_type = headers
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
@@ -332,18 +421,42 @@ impl Try<'_> {
     }
 
     async fn not_an_answer(&self, mut answer: upstream::Answer, fault: ContentFault) -> Tried {
-        let deadline = self.plan.deadline.capped(self.now(), ERROR_BODY_TIME);
-        let body = answer
-            .body
-            .read_all(MAX_ERROR_BODY, ERROR_BODY_TIME, deadline)
-            .await
-            .unwrap_or_default();
+        let body = self.error_body(&mut answer).await;
+        self.told_as(answer, &body, fault)
+    }
+
+    /// A page whose beginning is there.
+    async fn page(&self, mut answer: upstream::Answer, begun: &[u8]) -> Tried {
+        let rest = self.error_body(&mut answer).await;
+        self.told_as(answer, &[begun, &*rest].concat(), ContentFault::Html)
+    }
+
+    fn told_as(&self, answer: upstream::Answer, body: &[u8], fault: ContentFault) -> Tried {
         let mut evidence = answer.evidence;
         evidence.phase = Phase::Body;
         count_bytes(&mut evidence, &answer.body);
-        self.read_words(&mut evidence, None, answer.status, &answer.headers, &body);
+        self.read_words(&mut evidence, None, answer.status, &answer.headers, body);
         evidence.fault = Some(Fault::Content(fault));
         self.failure(evidence, None)
+    }
+
+    /// A body that is no answer but evidence: whatever of it comes within a short time. In a coding that nobody asked for
+    /// it tells nothing, and its status still does.
+    async fn error_body(&self, answer: &mut upstream::Answer) -> Bytes {
+        if answer.headers.contains_key(CONTENT_ENCODING)
+            && answer.body.decode(&mut answer.headers).is_err()
+        {
+            return Bytes::new();
+        }
+        let (time, _) = self.within_room(ERROR_BODY_TIME);
+        let deadline = self.plan.deadline.capped(self.now(), time);
+        let mut body = Vec::new();
+        while body.len() < MAX_ERROR_BODY
+            && let Some(Ok(piece)) = answer.body.next(time, deadline).await
+        {
+            body.extend_from_slice(&piece);
+        }
+        Bytes::from(body)
     }
 
     fn bad_reply(
@@ -431,6 +544,40 @@ fn take_pieces(
 
 fn count_bytes(evidence: &mut Evidence, body: &upstream::Body) {
     evidence.bytes.received = evidence.bytes.received.max(body.received());
+}
+
+/// White space before the first byte that tells what a body is.
+const MAX_BLANKS: usize = 64 * 1024;
+
+/// What the body of an answer is that was to be a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Server-sent events.
+    Events,
+    /// One JSON text.
+    Json,
+    /// A web page.
+    Page,
+}
+
+impl Form {
+    /// What the first bytes tell; none as long as they could be more than one thing. What is declared a stream of events
+    /// is none only where it begins as none can.
+    fn of(begun: &[u8], declared: bool) -> Option<Self> {
+        let begun = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun);
+        let text = begun.trim_ascii_start();
+        let fields: [&[u8]; 5] = [b":", b"data", b"event", b"id", b"retry"];
+        match text.first()? {
+            b'{' | b'[' => Some(Self::Json),
+            b'<' => Some(Self::Page),
+            _ if declared || fields.iter().any(|field| text.starts_with(field)) => {
+                Some(Self::Events)
+            }
+            // A field's name that is not all there yet.
+            _ if fields.iter().any(|field| field.starts_with(text)) => None,
+            _ => Some(Self::Json),
+        }
+    }
 }
 
 /// The media type without its parameters, as sent.

@@ -119,6 +119,8 @@ pub enum Flow {
     },
     /// Another dialect.
     Translate(Box<Translation>),
+    /// A whole answer that is told as the stream its caller asked for: nothing more comes.
+    Told(TokenUsage),
 }
 
 /// A stream between two dialects.
@@ -185,6 +187,7 @@ impl Flow {
                 translation.encode(out);
                 result
             }
+            Self::Told(_) => Ok(()),
         }
     }
 
@@ -212,6 +215,7 @@ impl Flow {
                 }
                 result
             }
+            Self::Told(_) => Ok(()),
         }
     }
 
@@ -221,6 +225,7 @@ impl Flow {
         match self {
             Self::Pass { tap, .. } => tap.usage(),
             Self::Translate(translation) => translation.usage,
+            Self::Told(usage) => *usage,
         }
     }
 
@@ -230,6 +235,7 @@ impl Flow {
         match self {
             Self::Pass { tap, .. } => tap.events(),
             Self::Translate(translation) => translation.content_events,
+            Self::Told(_) => 0,
         }
     }
 
@@ -239,13 +245,34 @@ impl Flow {
         match self {
             Self::Pass { tap, .. } => tap.is_over(),
             Self::Translate(translation) => translation.decoder.has_ended(),
+            Self::Told(_) => true,
+        }
+    }
+
+    /// Whether the answer is whole, even if the event that ends it has not come.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Pass { tap, .. } => tap.saw_terminal(),
+            Self::Translate(translation) => translation.decoder.is_complete(),
+            Self::Told(_) => true,
+        }
+    }
+
+    /// Whether the event that ends such a stream never came, though the answer was whole.
+    #[must_use]
+    pub fn lacks_end(&self) -> bool {
+        match self {
+            Self::Pass { tap, .. } => tap.lacks_end(),
+            Self::Translate(translation) => translation.decoder.lacks_end(),
+            Self::Told(_) => false,
         }
     }
 
     /// What of the answer could not be carried.
     pub fn take_losses(&mut self) -> Vec<dialect::Loss> {
         match self {
-            Self::Pass { .. } => Vec::new(),
+            Self::Pass { .. } | Self::Told(_) => Vec::new(),
             Self::Translate(translation) => std::mem::take(&mut translation.losses),
         }
     }

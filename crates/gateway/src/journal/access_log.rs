@@ -231,6 +231,9 @@ fn json(
     if summary.repeats_at_risk > 0 {
         out.extend_from_slice(b",\"possible_duplicate\":true");
     }
+    if summary.ends_missing > 0 {
+        out.extend_from_slice(b",\"end_missing\":true");
+    }
     // The attempts are told where there is more to tell than that the first one answered.
     if !matches!(
         summary.attempts.as_slice(),

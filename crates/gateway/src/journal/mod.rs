@@ -231,6 +231,8 @@ pub enum Event {
     Sent(u64),
     /// A repeat may have been executed twice.
     PossibleDuplicate,
+    /// A stream came to a good end without the event that ends it, which was then added.
+    EndMissing,
 }
 
 /// The journal of one call. Dropping it unclosed means that the client left: it is then recorded as cancelled.

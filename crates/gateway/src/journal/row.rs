@@ -132,7 +132,7 @@ fn details(summary: &Summary<'_>) -> CallDetails {
         deadline_from_client: bounds.is_some_and(|bounds| bounds.total_is_callers),
         hold: bounds.and_then(|bounds| bounds.hold).map(Cow::Borrowed),
         retry_after_ms: summary.retry_after.map(millis),
-        policy: duplicates(summary),
+        policy: marks(summary),
         not_tried: summary
             .skipped
             .iter()
@@ -153,13 +153,16 @@ fn details(summary: &Summary<'_>) -> CallDetails {
     }
 }
 
-/// Told where the same call may have been executed more than once.
-fn duplicates(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
-    let possible = summary.repeats_at_risk > 0;
-    possible
-        .then(|| (Cow::Borrowed("possible_duplicate"), "true".to_owned()))
-        .into_iter()
-        .collect()
+/// Told where the same call may have been executed more than once, or a stream lacked the event that ends it.
+fn marks(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
+    [
+        (summary.repeats_at_risk > 0, "possible_duplicate"),
+        (summary.ends_missing > 0, "end_missing"),
+    ]
+    .into_iter()
+    .filter(|(holds, _)| *holds)
+    .map(|(_, mark)| (Cow::Borrowed(mark), "true".to_owned()))
+    .collect()
 }
 
 fn attempt_row(attempt: &Attempt) -> AttemptRow {

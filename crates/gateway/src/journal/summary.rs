@@ -60,6 +60,8 @@ pub struct Summary<'a> {
     pub cost: Option<NanoUsd>,
     /// Repeats of attempts that the upstream may have executed.
     pub repeats_at_risk: u32,
+    /// Streams (one at most) that lacked the event that ends them, though the answer was whole.
+    pub ends_missing: u32,
     /// How well tokens and money are known.
     pub certainty: Option<Certainty>,
     /// Whether a demo target answered.
@@ -136,6 +138,7 @@ impl<'a> Summary<'a> {
             Event::Demo => self.demo = true,
             Event::Sent(bytes) => self.response_bytes = *bytes,
             Event::PossibleDuplicate => self.repeats_at_risk += 1,
+            Event::EndMissing => self.ends_missing += 1,
         }
     }
 

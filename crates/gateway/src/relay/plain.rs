@@ -69,6 +69,8 @@ impl Relay {
             }
             Some(Err(fault)) => {
                 self.break_off(fault);
+                // What was written so far, the head at least, goes out before the connection breaks.
+                tokio::task::yield_now().await;
                 Some(Err(Broken))
             }
         }

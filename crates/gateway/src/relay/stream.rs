@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use super::{Broken, ReplyBody, midstream};
 use crate::attempt::translate_or_pass::Piece;
-use crate::attempt::{LiveStream, stream_fault};
+use crate::attempt::{END_WITHIN, LiveStream, stream_fault};
 use crate::gate::Gate;
 use crate::journal::Event;
 use crate::settlement::Settlement;
@@ -79,6 +79,11 @@ impl Relay {
                 self.note_usage();
                 let mut settlement = self.settlement.take()?;
                 self.note_losses(&mut settlement);
+                if self.live.flow.lacks_end()
+                    && let Some(journal) = settlement.journal()
+                {
+                    journal.add(Event::EndMissing);
+                }
                 settlement.complete();
                 return None;
             }
@@ -91,6 +96,8 @@ impl Relay {
                 Read::End => self.end(),
                 Read::Silent => return Some(Bytes::from_static(PING)),
                 Read::ShutDown => self.shut_down(),
+                // The answer is whole; how its connection ends does not matter.
+                Read::Fault(_) if self.live.flow.is_complete() => self.end(),
                 Read::Fault(fault) => {
                     let evidence = self.evidence(|evidence| fault.complete(evidence));
                     self.break_off(evidence);
@@ -116,12 +123,17 @@ impl Relay {
     }
 
     async fn read(&mut self) -> Read {
+        let idle = if self.live.flow.is_complete() {
+            self.live.idle.min(END_WITHIN)
+        } else {
+            self.live.idle
+        };
         let Some(body) = &mut self.live.body else {
             return Read::End;
         };
         tokio::select! {
             biased;
-            next = body.next(self.live.idle, self.live.deadline) => match next {
+            next = body.next(idle, self.live.deadline) => match next {
                 None => Read::End,
                 Some(Ok(bytes)) => Read::Bytes(bytes),
                 Some(Err(fault)) => Read::Fault(fault),
