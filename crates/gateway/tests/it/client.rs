@@ -171,7 +171,13 @@ pub(crate) fn raw(to: SocketAddr, bytes: &[u8]) -> Reply {
 fn parse(bytes: &[u8], head_only: bool) -> Reply {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let Some(end) = end else {
-        panic!("no whole head: {:?}", String::from_utf8_lossy(bytes))
+        return Reply {
+            status: 0,
+            reason: "no whole head".to_owned(),
+            headers: Vec::new(),
+            body: String::from_utf8_lossy(bytes).into_owned(),
+            whole: false,
+        };
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let body = &bytes[end + 4..];

@@ -7,7 +7,7 @@ use drill::{Drill, Options, TlsScript};
 use upstream::ResolverOptions;
 use upstream::dns::NameSource;
 
-use super::{Case, Comes, check, comes, none_wrong};
+use super::{Case, Comes, Lane, check, comes, none_wrong};
 use crate::rig::{Build, Rig, USUAL, in_parallel};
 use crate::sockets::{BlackHole, NeverReads, name_server, refusing};
 
@@ -174,6 +174,7 @@ fn every_way_to_fail_before_an_answer_has_its_code_and_a_second_target_hides_it(
                 name: model.clone(),
                 model,
                 more: more.clone(),
+                lane: Lane::Whole,
                 paired,
                 expected,
             });
@@ -234,6 +235,7 @@ fn a_name_server_that_cannot_say_is_told_from_a_name_that_does_not_exist() {
         name: model.to_owned(),
         model: model.to_owned(),
         more: String::new(),
+        lane: Lane::Whole,
         paired,
         expected: Comes::Refused(502, Code::DnsFailure),
     };

@@ -2,6 +2,7 @@
 //! words, never a hang and never a truncated answer as a success; with a second target it gets its answer.
 
 mod connections;
+mod odd;
 mod page;
 
 use std::fmt::Write as _;
@@ -22,6 +23,21 @@ enum Comes {
     Refused(u16, Code),
     /// The beginning of an answer, then an error event.
     Broken(Code),
+    /// The upstream's own answer with this status, as it came (plain routes).
+    Passes(u16),
+    /// A status of success and a body that is visibly broken off (plain routes).
+    Cut,
+}
+
+/// What kind of call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// A model's answer as one JSON text.
+    Whole,
+    /// A model's answer as a stream.
+    Stream,
+    /// A GET on a route.
+    Plain,
 }
 
 /// One line of `causes.txt`.
@@ -30,6 +46,7 @@ struct Row {
     kind: &'static str,
     whole: Option<Comes>,
     stream: Option<Comes>,
+    plain: Option<Comes>,
 }
 
 fn rows() -> Vec<Row> {
@@ -37,15 +54,17 @@ fn rows() -> Vec<Row> {
     let rows = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     rows.map(|line| {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        let [fault, kind, whole, stream] = cells[..] else {
-            panic!("four cells: {line}")
+        let [fault, kind, whole, stream, ref plain @ ..] = cells[..] else {
+            panic!("four or five cells: {line}")
         };
+        let plain = plain.first().copied().unwrap_or("-");
         let stream = if stream == "=" { whole } else { stream };
         Row {
             fault,
             kind,
             whole: comes(whole),
             stream: comes(stream),
+            plain: comes(plain),
         }
     })
     .collect()
@@ -57,6 +76,8 @@ fn comes(cell: &str) -> Option<Comes> {
         ["-"] => None,
         _ if cell.starts_with('?') => None,
         ["ok"] => Some(Comes::Whole),
+        ["cut"] => Some(Comes::Cut),
+        ["passes", status] => Some(Comes::Passes(status.parse().unwrap())),
         ["200", "then", word] => Some(Comes::Broken(code(word))),
         [status, word] => Some(Comes::Refused(status.parse().unwrap(), code(word))),
         _ => panic!("not understood: {cell}"),
@@ -66,9 +87,11 @@ fn comes(cell: &str) -> Option<Comes> {
 /// One call to be made.
 struct Case {
     name: String,
+    /// The model, or the route.
     model: String,
     /// More members of the body.
     more: String,
+    lane: Lane,
     /// Whether a healthy target stands behind the faulty one.
     paired: bool,
     expected: Comes,
@@ -76,7 +99,11 @@ struct Case {
 
 /// The one door: makes the call and tells what is wrong with what comes.
 fn check(rig: &Rig, case: &Case) -> Option<String> {
-    let request = rig.chat_request(&case.model, &case.more);
+    let request = match case.lane {
+        Lane::Whole => rig.chat_request(&case.model, &case.more),
+        Lane::Stream => rig.chat_request(&case.model, &format!(r#","stream":true{}"#, case.more)),
+        Lane::Plain => rig.request("GET", &format!("/{}/json/x", case.model)),
+    };
     let request = if case.paired {
         request
     } else {
@@ -84,12 +111,14 @@ fn check(rig: &Rig, case: &Case) -> Option<String> {
     };
     let (reply, took) = timed(|| request.send());
     let told = match case.expected {
-        Comes::Whole => is_answer(&reply, case.paired.then_some("ok")),
+        Comes::Whole => is_answer(&reply, case.lane, case.paired.then_some("ok")),
         Comes::Refused(_, code) if case.paired && recovers(code) => {
-            is_answer(&reply, Some("recovered"))
+            is_answer(&reply, case.lane, Some("recovered"))
         }
-        Comes::Refused(status, code) => is_refusal(&reply, status, code),
+        Comes::Refused(status, code) => is_refusal(&reply, case.lane, status, code),
         Comes::Broken(code) => is_break(&reply, code),
+        Comes::Passes(status) => is_passed_on(&reply, status),
+        Comes::Cut => is_cut(&reply),
     };
     let told = told
         .err()
@@ -107,9 +136,25 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-fn is_answer(reply: &Reply, outcome: Option<&str>) -> Result<(), String> {
+fn is_answer(reply: &Reply, lane: Lane, outcome: Option<&str>) -> Result<(), String> {
     ensure(reply.status == 200 && reply.whole, || told(reply))?;
-    ensure(reply.text().contains("hi"), || told(reply))?;
+    match lane {
+        Lane::Whole => ensure(reply.text().contains("hi"), || told(reply))?,
+        Lane::Stream => {
+            ensure(reply.text().contains("hi"), || told(reply))?;
+            ensure(reply.events().pop().as_deref() == Some("[DONE]"), || {
+                format!("no [DONE]: {}", told(reply))
+            })?;
+            ensure(!reply.body.contains('\u{feff}'), || told(reply))?;
+        }
+        // Of the drill, or of a raw server.
+        Lane::Plain => ensure(
+            reply.body.contains("\"ok\": true")
+                || reply.body.contains("\"ok\":true")
+                || reply.text().contains("hi"),
+            || told(reply),
+        )?,
+    }
     ensure(!reply.body.contains("\"goodgate\":"), || {
         format!("an error beside the answer: {}", reply.body)
     })?;
@@ -135,8 +180,21 @@ fn told(reply: &Reply) -> String {
     )
 }
 
+/// The upstream's own answer; nothing of ours is in its body.
+fn is_passed_on(reply: &Reply, status: u16) -> Result<(), String> {
+    ensure(reply.status == status && reply.whole, || told(reply))?;
+    ensure(reply.header("x-goodgate-code").is_none(), || told(reply))?;
+    ensure(!reply.body.contains("goodgate"), || told(reply))
+}
+
+/// Nobody can take the part for the whole.
+fn is_cut(reply: &Reply) -> Result<(), String> {
+    ensure(reply.status == 200 && !reply.whole, || told(reply))
+}
+
 /// An error as OpenAI's SDKs read it, with all of ours in it; the caller's own fault may be told in the upstream's words.
-fn is_refusal(reply: &Reply, status: u16, code: Code) -> Result<(), String> {
+/// On a plain route it is a problem of RFC 9457.
+fn is_refusal(reply: &Reply, lane: Lane, status: u16, code: Code) -> Result<(), String> {
     ensure(reply.status == status && reply.whole, || told(reply))?;
     ensure(
         reply.header("x-goodgate-code") == Some(code.as_str()),
@@ -149,13 +207,27 @@ fn is_refusal(reply: &Reply, status: u16, code: Code) -> Result<(), String> {
     let Ok(json) = serde_json::from_str::<serde_json::Value>(&reply.body) else {
         return Err(format!("no JSON: {}", told(reply)));
     };
+    let (message, ours, kind) = match lane {
+        Lane::Plain => (
+            &json["detail"],
+            &json["goodgate"],
+            "application/problem+json",
+        ),
+        Lane::Whole | Lane::Stream => (
+            &json["error"]["message"],
+            &json["error"]["goodgate"],
+            "application/json",
+        ),
+    };
     ensure(
-        json["error"]["message"]
-            .as_str()
-            .is_some_and(|text| !text.is_empty()),
+        message.as_str().is_some_and(|text| !text.is_empty())
+            || (ours.is_null() && reply.body.contains("message")),
         || told(reply),
     )?;
-    let ours = &json["error"]["goodgate"];
+    ensure(
+        ours.is_null() || reply.header("content-type") == Some(kind),
+        || format!("{:?}: {}", reply.header("content-type"), told(reply)),
+    )?;
     if ours.is_null() && matches!(code.facts().group, Group::Client | Group::Policy) {
         return Ok(());
     }
@@ -225,9 +297,10 @@ fn none_wrong(wrong: Vec<Option<String>>) {
 fn every_call(rows: &[Row]) -> Vec<(&Row, Case)> {
     let mut calls = Vec::new();
     for row in rows {
-        for (form, more, expected) in [
-            ("whole", "", row.whole),
-            ("stream", r#","stream":true"#, row.stream),
+        for (form, lane, expected) in [
+            ("whole", Lane::Whole, row.whole),
+            ("stream", Lane::Stream, row.stream),
+            ("plain", Lane::Plain, row.plain),
         ] {
             let Some(expected) = expected else { continue };
             for (paired, word) in [(false, ""), (true, " paired")] {
@@ -237,7 +310,8 @@ fn every_call(rows: &[Row]) -> Vec<(&Row, Case)> {
                     Case {
                         name,
                         model: String::new(),
-                        more: more.to_owned(),
+                        more: String::new(),
+                        lane,
                         paired,
                         expected,
                     },
@@ -251,8 +325,19 @@ fn every_call(rows: &[Row]) -> Vec<(&Row, Case)> {
 /// A provider and an address of its own for each call, so that none meets another's cooldowns, budgets and connections;
 /// the fault is in its path.
 fn configuration(calls: &mut [(&Row, Case)]) -> String {
-    let (mut providers, mut models) = (String::new(), String::new());
+    let (mut providers, mut models, mut routes) = (String::new(), String::new(), String::new());
     for (n, (Row { fault, kind, .. }, case)) in calls.iter_mut().enumerate() {
+        case.model = format!("m{n}");
+        if case.lane == Lane::Plain {
+            let host = format!("http://127.1.{}.{}:ANYWHERE", n / 250, n % 250 + 1);
+            let behind = if case.paired { ", \"DRILL\"" } else { "" };
+            writeln!(
+                routes,
+                "  m{n}: {{ match: {{ path: /m{n}/** }}, upstreams: [\"{host}/fault/{fault}\"{behind}] }}"
+            )
+            .unwrap();
+            continue;
+        }
         let style = match *kind {
             "anthropic" | "gemini" | "mistral" => kind,
             _ => "openai",
@@ -269,14 +354,14 @@ fn configuration(calls: &mut [(&Row, Case)]) -> String {
         .unwrap();
         let behind = if case.paired { ", q/echo" } else { "" };
         writeln!(models, "  m{n}: {{ targets: [r{n}/any{behind}] }}").unwrap();
-        case.model = format!("m{n}");
     }
     // Long enough for a busy machine, short enough for many stalls.
     let heavy = calls.iter().any(|(row, _)| row.fault.contains("oversized"));
-    USUAL
+    let yaml = USUAL
         .replace("700ms", if heavy { "5s" } else { "1200ms" })
         .replace("providers:\n", &format!("providers:\n{providers}"))
-        .replace("models:\n", &format!("models:\n{models}"))
+        .replace("models:\n", &format!("models:\n{models}"));
+    format!("{yaml}routes:\n{routes}")
 }
 
 fn rig_for(calls: &mut [(&Row, Case)]) -> Rig {

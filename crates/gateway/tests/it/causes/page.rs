@@ -6,14 +6,16 @@ use std::path::Path;
 use diagnosis::Code;
 use drill::faults::catalogue;
 
-use super::{Comes, connections, rows};
+use super::{Comes, comes, connections, odd, rows};
 
 const INTRODUCTION: &str = "# What goodgate makes of each failure
 
 Written by a test that provokes every line over real sockets (`crates/gateway/tests/it/causes`); the tables lie
 beside it. *ok* means that the answer arrives whole: odd, but no failure. *200, then* means that the stream
-had begun, so that it ends with an error event of this code. With a second target behind the failing one, every call
-that does not say *200, then* is answered all the same, unless the failure is the request's own.
+had begun, so that it ends with an error event of this code. A plain route is called with GET; *passes* means that the
+upstream's own answer goes on as it came, *200, broken off* that its transfer is visibly cut. With a second target behind
+the failing one, every call that got a code is answered all the same, unless it says *200, then* or the failure is the
+request's own.
 
 ";
 
@@ -24,6 +26,8 @@ fn told_in_page(expected: Option<Comes>) -> String {
         Some(Comes::Whole) => "ok".to_owned(),
         Some(Comes::Refused(status, code)) => format!("{status} {}", link(code)),
         Some(Comes::Broken(code)) => format!("200, then {}", link(code)),
+        Some(Comes::Passes(status)) => format!("passes ({status})"),
+        Some(Comes::Cut) => "200, broken off".to_owned(),
     }
 }
 
@@ -41,18 +45,31 @@ fn the_page_of_causes_is_up_to_date() {
         .unwrap();
     }
     page.push_str("\n## In an answer\n\n`goodgate drill` plays each of these by its name.\n\n");
-    page.push_str("| Fault | Provider | What happens | A whole answer | A stream |\n| --- | --- | --- | --- | --- |\n");
+    page.push_str("| Fault | Provider | What happens | A whole answer | A stream | A plain route |\n| --- | --- | --- | --- | --- | --- |\n");
     for row in rows() {
         let about = &catalogue::find(row.fault).unwrap().about;
         let (whole, stream) = (told_in_page(row.whole), told_in_page(row.stream));
         writeln!(
             page,
-            "| `{}` | {} | {} | {whole} | {stream} |",
+            "| `{}` | {} | {} | {whole} | {stream} | {} |",
             row.fault,
             row.kind,
-            about.replace('|', "\\|")
+            about.replace('|', "\\|"),
+            told_in_page(row.plain)
         )
         .unwrap();
+    }
+    for (title, cases) in odd::SECTIONS {
+        write!(
+            page,
+            "\n## {title}\n\nUpstreams of raw bytes.\n\n| What happens | A whole answer | A stream | A plain route |\n| --- | --- | --- | --- |\n"
+        )
+        .unwrap();
+        for odd in cases {
+            let [whole, stream, plain] =
+                [odd.whole, odd.stream, odd.plain].map(|cell| told_in_page(comes(cell)));
+            writeln!(page, "| {} | {whole} | {stream} | {plain} |", odd.about).unwrap();
+        }
     }
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/causes.md");
     if std::fs::read_to_string(&kept).unwrap_or_default() != page {
