@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,30 @@ impl StateFolder {
             .write_owner(&format!("pid {}", std::process::id()))
             .map_err(failed)?;
         Ok(folder)
+    }
+
+    /// Takes the folder from the gateway that holds it and has handed its lock on: both hold it until that one ends, so
+    /// that nobody else ever can.
+    #[must_use]
+    pub fn adopt(path: &Path, lock: OwnedFd) -> Self {
+        Self {
+            path: path.to_owned(),
+            lock: Mutex::new(File::from(lock)),
+        }
+    }
+
+    /// A duplicate of the lock, for a successor.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: no descriptor is left.
+    pub fn lock_for_successor(&self) -> Result<OwnedFd, StoreError> {
+        let duplicate = self.lock.lock().try_clone();
+        duplicate
+            .map(OwnedFd::from)
+            .map_err(|source| StoreError::Io {
+                path: self.path.join(LOCK),
+                source,
+            })
     }
 
     /// Tells whoever finds the folder taken where this gateway listens.

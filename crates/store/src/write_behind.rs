@@ -256,6 +256,17 @@ impl Shared {
         rows
     }
 
+    /// Replaces all that was drained and stored by what the file says now, with `transit` held by the caller.
+    pub(crate) fn recount(&self, transit: &Transit, mut stored: Counts) {
+        for (bucket, sums) in &transit.sums {
+            stored.add(bucket.outcome, bucket.demo, sums);
+        }
+        for count in transit.not_kept.values() {
+            stored.not_kept = stored.not_kept.saturating_add(*count);
+        }
+        *self.totals.lock() = stored;
+    }
+
     /// All that was ever counted, to the last call.
     pub(crate) fn counts(&self) -> Counts {
         let totals = self.totals.lock();

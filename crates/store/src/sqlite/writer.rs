@@ -37,25 +37,20 @@ pub(crate) struct Writer {
     connection: Connection,
     next_seq: i64,
     last_stored: u64,
+    /// Differs once another process has written: the one that this one takes over from, or its successor.
+    data_version: i64,
 }
 
 impl Writer {
     pub(crate) fn open(file: &DatabaseFile) -> Result<Self, StoreError> {
         let connection = file.open()?;
-        let last: Option<(i64, i64)> = {
-            let mut statement =
-                connection.prepare("SELECT seq, stored FROM calls ORDER BY seq DESC LIMIT 1")?;
-            let mut rows = statement.query([])?;
-            match rows.next()? {
-                Some(row) => Some((row.get(0)?, row.get(1)?)),
-                None => None,
-            }
-        };
-        let (seq, stored) = last.unwrap_or((0, 0));
+        let (seq, last_stored) = last_row(&connection)?;
+        let data_version = data_version(&connection)?;
         Ok(Self {
             connection,
             next_seq: seq + 1,
-            last_stored: u64::try_from(stored).unwrap_or(0),
+            last_stored,
+            data_version,
         })
     }
 
@@ -124,7 +119,8 @@ impl Writing {
         let mut patience = Duration::ZERO;
         loop {
             let (wanted, stop) = self.wait(patience);
-            let failure = self.store().err().map(|error| self.report(&error));
+            let stored = self.store().and_then(|()| self.notice_others());
+            let failure = stored.err().map(|error| self.report(&error));
             self.shared.trouble.lock().clone_from(&failure);
             let failed = failure.is_some();
             {
@@ -185,15 +181,19 @@ impl Writing {
 
     /// Writes the first rows of the backlog and all sums in one transaction; says when that was.
     fn commit(&mut self, count: usize) -> Result<u64, StoreError> {
-        let stored = self.writer.last_stored.max(self.clock.unix_millis());
         let mut transit = self.shared.transit.lock();
         if count == 0 && transit.sums.is_empty() && transit.not_kept.is_empty() {
-            return Ok(stored);
+            return Ok(self.writer.last_stored);
         }
         let transaction = self
             .writer
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // While one gateway hands over to the next, both write: the number is settled under the lock.
+        let (seq, last_stored) = last_row(&transaction)?;
+        self.writer.next_seq = self.writer.next_seq.max(seq + 1);
+        let last_stored = self.writer.last_stored.max(last_stored);
+        let stored = last_stored.max(self.clock.unix_millis());
         for (seq, row) in (self.writer.next_seq..).zip(self.backlog.iter().take(count)) {
             calls::insert(&transaction, seq, stored, row)?;
         }
@@ -210,6 +210,19 @@ impl Writing {
             })));
         }
         Ok(stored)
+    }
+
+    /// Takes over the sums that another process has added to.
+    fn notice_others(&mut self) -> Result<(), StoreError> {
+        let found = data_version(&self.writer.connection)?;
+        if found == self.writer.data_version {
+            return Ok(());
+        }
+        // Held while it is read, so that nothing is stored meanwhile and counted twice.
+        let transit = self.shared.transit.lock();
+        self.shared.recount(&transit, self.writer.load_counts()?);
+        self.writer.data_version = found;
+        Ok(())
     }
 
     fn publish(&mut self, count: usize, stored_millis: u64) {
@@ -289,6 +302,24 @@ impl Writing {
         self.house_due = now.checked_add(pause);
         pause
     }
+}
+
+/// Number and time of the row that was stored last; zeros where there is none.
+fn last_row(connection: &Connection) -> Result<(i64, u64), StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, stored FROM calls ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else {
+        return Ok((0, 0));
+    };
+    let stored: i64 = row.get(1)?;
+    Ok((row.get(0)?, u64::try_from(stored).unwrap_or(0)))
+}
+
+/// Differs from the last one when another connection has written. Source: sqlite.org, `PRAGMA data_version`.
+fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+    let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 /// Holds the buckets of one minute within their bound.

@@ -21,6 +21,23 @@ fn a_second_gateway_is_told_who_holds_the_folder() {
 }
 
 #[test]
+fn a_folder_that_is_handed_on_is_never_free() {
+    let home = tempfile::tempdir().unwrap();
+    let old = StateFolder::hold(home.path()).unwrap();
+    old.announce("127.0.0.1:4000").unwrap();
+    let new = StateFolder::adopt(home.path(), old.lock_for_successor().unwrap());
+    new.announce("127.0.0.1:4999").unwrap();
+    drop(old);
+    let error = StateFolder::hold(home.path()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("listening on 127.0.0.1:4999"),
+        "{error}"
+    );
+    drop(new);
+    StateFolder::hold(home.path()).unwrap();
+}
+
+#[test]
 fn the_folder_and_its_files_are_private() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("state");

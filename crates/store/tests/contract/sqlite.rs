@@ -95,6 +95,33 @@ fn while_the_file_is_locked_calls_go_on_and_are_stored_afterwards() {
 }
 
 #[test]
+fn a_gateway_and_its_successor_write_to_one_file_and_count_alike() {
+    let old = Bench::new();
+    old.stored(old.row(Outcome::Ok));
+    let clock = Arc::new(old.clock.clone());
+    let new = Store::open(&old.folder, &Options::default(), clock).unwrap();
+    for turn in 0..5 {
+        old.record(old.row(Outcome::Failed));
+        new.write_behind().record(old.row(Outcome::Ok));
+        if turn % 2 == 0 {
+            old.store.flush().unwrap();
+        }
+        new.flush().unwrap();
+    }
+    // The old one ends last: what it stores then is counted by the new one as well.
+    old.record(old.row(Outcome::Recovered));
+    old.store.close();
+    new.flush().unwrap();
+    assert_eq!(new.counts().total.calls, 12);
+    let lines = new.count_lines(0, u64::MAX).unwrap();
+    assert_eq!(store::Counts::of_lines(&lines), new.counts());
+    let page = new.recent(&Filter::default(), None, 200).unwrap();
+    let mut numbers: Vec<_> = page.rows.iter().map(|row| row.seq).collect();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 12, "{numbers:?}");
+}
+
+#[test]
 fn rows_that_no_disk_will_ever_take_are_given_up_and_counted() {
     let bench = Bench::new();
     bench.store.close();
