@@ -18,16 +18,43 @@ const CONNECTIONS_CLOSE: Duration = Duration::from_secs(7);
 /// What is written gets this long to reach its clients.
 const WRITTEN: Duration = Duration::from_secs(1);
 
+/// Why the gateway ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It was asked to: whoever asked waits for it.
+    Asked,
+    /// Another one accepts in its place: nobody waits, so that every call has as long as a stream.
+    Succeeded,
+}
+
 /// Goes through the stages of a shutdown. A second signal ends running calls at once, each with a word of why.
-pub(crate) async fn drain(server: &Server, shared: &Arc<Shared>, signals: &mut Signals) {
+pub(crate) async fn drain(
+    server: &Server,
+    shared: &Arc<Shared>,
+    signals: &mut Signals,
+    reason: Reason,
+) {
     let timetable = {
         let policy = shared.policy.load();
         let limits = &policy.snapshot.server;
-        Timetable {
-            listener: limits.listener_stays().min(limits.drain),
-            calls: limits.drain,
-            streams: limits.drain_streams,
+        match reason {
+            Reason::Asked => Timetable {
+                listener: limits.listener_stays().min(limits.drain),
+                calls: limits.drain,
+                streams: limits.drain_streams,
+            },
+            Reason::Succeeded => Timetable {
+                listener: Duration::ZERO,
+                calls: limits.drain.max(limits.drain_streams),
+                streams: limits.drain_streams,
+            },
         }
+    };
+    // Where nothing balances and nobody succeeds, clients have nowhere else to go.
+    let close_by = if timetable.listener.is_zero() && reason == Reason::Asked {
+        Duration::ZERO
+    } else {
+        timetable.listener + CONNECTIONS_CLOSE
     };
     let running = server.running_calls();
     if running > 0 {
@@ -36,8 +63,8 @@ pub(crate) async fn drain(server: &Server, shared: &Arc<Shared>, signals: &mut S
         );
     }
     let hurried = tokio::select! {
-        () = pass(server, shared, timetable) => None,
-        wish = second(signals) => Some(wish),
+        () = pass(server, shared, timetable, close_by) => None,
+        wish = hurry(signals, reason) => Some(wish),
     };
     if hurried == Some(Wish::Quit) {
         return;
@@ -54,10 +81,8 @@ pub(crate) async fn drain(server: &Server, shared: &Arc<Shared>, signals: &mut S
 }
 
 /// Moves from stage to stage until no call runs, or none is waited for any longer.
-async fn pass(server: &Server, shared: &Arc<Shared>, timetable: Timetable) {
+async fn pass(server: &Server, shared: &Arc<Shared>, timetable: Timetable, close_by: Duration) {
     let start = shared.clock.now();
-    // Where nothing balances, nobody needs time to look elsewhere.
-    let close_by = timetable.listener + CONNECTIONS_CLOSE.min(timetable.listener * 2);
     loop {
         let elapsed = shared.clock.now().saturating_duration_since(start);
         let stage = timetable.due(elapsed);
@@ -71,11 +96,13 @@ async fn pass(server: &Server, shared: &Arc<Shared>, timetable: Timetable) {
     }
 }
 
-/// The next signal to end; a reload changes nothing for a gateway that ends.
-async fn second(signals: &mut Signals) -> Wish {
+/// The second signal to end, or one to end at once; others change nothing for a gateway that ends.
+async fn hurry(signals: &mut Signals, reason: Reason) -> Wish {
+    let mut asked = reason == Reason::Asked;
     loop {
         match signals.next().await {
-            Wish::Reload => {}
+            Wish::Reload | Wish::Upgrade => {}
+            Wish::Drain if !asked => asked = true,
             wish => return wish,
         }
     }

@@ -6,6 +6,7 @@ use config::keys;
 use gateway::policy::NotReady;
 use store::StoreError;
 
+use crate::handover::takeover::TakeoverError;
 use crate::settings::SettingsError;
 
 /// Why the gateway does not run.
@@ -20,6 +21,11 @@ pub(crate) enum ServeError {
     /// The state folder or the store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another gateway has the state folder.
+    #[error(
+        "{0}: stop that one, name another folder with --state, or replace it without losing a call by --takeover"
+    )]
+    Held(StoreError),
     /// The port is taken.
     #[error("{address} is in use{}: end that program, or choose another port with --listen 127.0.0.1:PORT", owner.as_ref().map_or(String::new(), |owner| format!(" by {owner}")))]
     Busy {
@@ -37,6 +43,17 @@ pub(crate) enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// A supervisor passed sockets that are of no use.
+    #[error("the socket '{name}' that was passed by LISTEN_FDS cannot be used: {why}")]
+    Inherited {
+        /// Its name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// The running gateway keeps its place.
+    #[error("this gateway does not take over")]
+    Takeover(#[from] TakeoverError),
     /// The system.
     #[error("the system refused")]
     System(#[from] std::io::Error),
@@ -51,8 +68,11 @@ impl ServeError {
         match self {
             Self::Settings(_) | Self::NotReady(_) => 3,
             Self::Store(_)
+            | Self::Held(_)
             | Self::Busy { .. }
             | Self::Listen { .. }
+            | Self::Inherited { .. }
+            | Self::Takeover(_)
             | Self::System(_)
             | Self::NoRandomness(_) => 1,
         }

@@ -6,6 +6,14 @@ mod descriptors;
 
 mod drain;
 
+mod ground;
+
+mod handover;
+
+mod inherited;
+
+mod notify;
+
 mod error;
 
 mod pages;
@@ -66,6 +74,10 @@ pub(crate) struct ServeArguments {
     /// How log lines are written: auto, pretty or json. Default: pretty on a terminal, else json.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Take over from the gateway that runs on the same state folder, without losing a call: it hands its sockets on and
+    /// ends when its calls have. Where none runs, start as usual.
+    #[arg(long)]
+    pub(crate) takeover: bool,
     /// Offer the scripted demo models even where a provider or a configuration file exists.
     #[arg(long)]
     pub(crate) demo: bool,

@@ -7,14 +7,28 @@ use config::{Candidate, Snapshot};
 use gateway::gate::Shared;
 use gateway::reload::{self, StoredKey};
 use gateway::serve::Server;
+use gateway::serve::drain::Stage;
+use tokio::sync::mpsc;
 use types::ProviderId;
 
-use crate::drain;
+use crate::drain::{self, Reason};
 use crate::error::ServeError;
+use crate::handover::offer::Successor;
+use crate::handover::successor;
+use crate::notify::Supervisor;
 use crate::probe::{self, Shown};
 use crate::screen::{self, Screen};
 use crate::settings::{Facts, Settings};
 use crate::signals::{Signals, Wish};
+
+/// What is told at the start.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// What a person sees; nothing where another gateway has been taken over from, whose screen it would be.
+    pub(crate) screen: Option<Screen>,
+    pub(crate) facts: Option<Facts>,
+    pub(crate) supervisor: Supervisor,
+}
 
 /// What the signals act on.
 #[derive(Debug)]
@@ -53,27 +67,57 @@ impl Running {
     pub(crate) async fn run(
         &mut self,
         server: &Server,
-        screen: Screen,
-        facts: Option<Facts>,
+        start: Start,
+        mut taken: mpsc::Receiver<Successor>,
     ) -> Result<(), ServeError> {
         let mut signals = Signals::listen()?;
-        let shown = self.look_around(facts.as_ref()).await;
-        screen.print(
-            &self.shared.policy.load().snapshot,
-            facts.as_ref(),
-            &shown,
-            self.settings.file(),
-        );
-        loop {
-            match signals.next().await {
-                Wish::Reload => self.reload(),
-                Wish::Quit => return Ok(()),
-                Wish::Drain => {
-                    drain::drain(server, &self.shared, &mut signals).await;
-                    return Ok(());
-                }
-            }
+        start.supervisor.ready();
+        let shown = self.look_around(start.facts.as_ref()).await;
+        if let Some(screen) = start.screen {
+            screen.print(
+                &self.shared.policy.load().snapshot,
+                start.facts.as_ref(),
+                &shown,
+                self.settings.file(),
+            );
         }
+        let reason = loop {
+            let wish = tokio::select! {
+                wish = signals.next() => wish,
+                Some(successor) = taken.recv() => {
+                    self.succeeded_by(successor, &start.supervisor).await;
+                    break Reason::Succeeded;
+                }
+            };
+            match wish {
+                Wish::Reload => self.reload(),
+                Wish::Upgrade => {
+                    if let Err(error) = successor::start() {
+                        tracing::error!(%error, "no other program can be started; this one goes on");
+                    }
+                }
+                Wish::Drain => {
+                    start.supervisor.stopping();
+                    break Reason::Asked;
+                }
+                Wish::Quit => return Ok(()),
+            }
+        };
+        drain::drain(server, &self.shared, &mut signals, reason).await;
+        Ok(())
+    }
+
+    /// From now on another process accepts.
+    async fn succeeded_by(&self, successor: Successor, supervisor: &Supervisor) {
+        self.shared.drain.advance(Stage::Closing);
+        tracing::info!(
+            "goodgate {} has taken over; this one ends when its calls have",
+            successor.version
+        );
+        if let Some(pid) = successor.pid {
+            supervisor.succeeded_by(pid);
+        }
+        successor.tell_done().await;
     }
 
     /// Asks what there is: servers that may run here, then everybody's models.

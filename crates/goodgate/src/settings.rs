@@ -1,5 +1,6 @@
 //! Finds the configuration, or makes one of what the environment names.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::{Candidate, Diagnostic, Discovery, Environment, Loaded, Severity, Snapshot, Source};
@@ -58,6 +59,25 @@ impl Settings {
             places.find(|path| path.is_file())
         });
         Self { environment, file }
+    }
+
+    /// What the process was started with.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// From now on it listens where sockets are open already, whatever the file says.
+    pub(crate) fn with_listeners(
+        mut self,
+        door: Option<SocketAddr>,
+        admin: Option<SocketAddr>,
+    ) -> Self {
+        for (setting, address) in [("server.listen", door), ("admin.listen", admin)] {
+            if let Some(address) = address {
+                self.environment = self.environment.with_flag(setting, &address.to_string());
+            }
+        }
+        self
     }
 
     /// The state folder that the environment names.

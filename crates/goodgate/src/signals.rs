@@ -1,6 +1,10 @@
 //! The signals that a running gateway obeys.
 
+use nix::sys::signal::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A file that may grow no further is a disk that is full, which calls survive; unheard, the signal would end the process.
+const FILE_TOO_LARGE: i32 = Number::SIGXFSZ as i32;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +13,8 @@ pub(crate) enum Wish {
     Drain,
     /// Read the configuration again.
     Reload,
+    /// Start the program anew, to take over from this one.
+    Upgrade,
     /// End at once.
     Quit,
 }
@@ -21,6 +27,8 @@ pub(crate) struct Signals {
     hangup: Signal,
     quit: Signal,
     reopen: Signal,
+    upgrade: Signal,
+    file_too_large: Signal,
 }
 
 impl Signals {
@@ -32,6 +40,8 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             quit: signal(SignalKind::quit())?,
             reopen: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+            file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 
@@ -48,6 +58,9 @@ impl Signals {
                 _ = self.quit.recv() => return Wish::Quit,
                 // Log lines go to standard output, which nobody rotates under us.
                 _ = self.reopen.recv() => {}
+                _ = self.upgrade.recv() => return Wish::Upgrade,
+                // The write that went too far says so itself.
+                _ = self.file_too_large.recv() => {}
             }
         }
     }

@@ -1,6 +1,5 @@
 //! What lies in the state folder: the lock, the store, the first key, the admin token.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use config::Snapshot;
@@ -10,9 +9,7 @@ use gateway::reload::StoredKey;
 use store::{KeyRow, StateFolder, Store, StoreError};
 use types::{Clock, KeyId, Secret};
 
-use crate::ServeArguments;
 use crate::error::ServeError;
-use crate::settings::Settings;
 
 /// The file of the state folder that holds the first key.
 const FIRST_KEY_FILE: &str = "first-key";
@@ -20,7 +17,7 @@ const FIRST_KEY_FILE: &str = "first-key";
 /// What lies in the state folder.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) folder: StateFolder,
+    pub(crate) folder: Arc<StateFolder>,
     pub(crate) store: Arc<Store>,
     pub(crate) first_key: Secret,
     pub(crate) admin_token: Secret,
@@ -28,20 +25,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Takes the folder and opens what is in it, or makes it.
+    /// Opens what is in the folder, or makes it.
     pub(crate) fn open(
-        arguments: &ServeArguments,
-        settings: &Settings,
+        folder: StateFolder,
         snapshot: &Snapshot,
-        address: SocketAddr,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, ServeError> {
-        let path = arguments
-            .state
-            .clone()
-            .unwrap_or_else(|| settings.state_folder());
-        let folder = StateFolder::hold(&path)?;
-        folder.announce(&address.to_string())?;
         let options = store::Options {
             file: snapshot.storage.path.clone(),
             retain: snapshot.storage.retain,
@@ -50,9 +39,9 @@ impl State {
         let store = Arc::new(Store::open(&folder, &options, Arc::clone(clock))?);
         let first_key = first_key(&folder, &store, &**clock)?;
         let admin_token = admin::load_token(&folder)?;
-        let stored = stored_keys(&store, address.ip().is_loopback())?;
+        let stored = stored_keys(&store, snapshot.server.is_loopback())?;
         Ok(Self {
-            folder,
+            folder: Arc::new(folder),
             store,
             first_key,
             admin_token,

@@ -18,14 +18,21 @@ use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
 use gateway::resources::{self, Resources};
 use gateway::routing::Drained;
-use gateway::serve::admin_door::{AdminDoor, admin_door};
-use gateway::serve::drain::Drain;
+use gateway::serve::admin_door::{AdminCall, AdminDoor, admin_door};
+use gateway::serve::drain::{self, Drain, Stage};
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
+use store::StateFolder;
+use tokio::sync::mpsc;
 use types::{Clock, SystemClock};
 
 use crate::error::ServeError;
-use crate::running::Running;
+use crate::ground::Ground;
+use crate::handover::offer::{Offer, Successor};
+use crate::handover::takeover::Predecessor;
+use crate::inherited::Inherited;
+use crate::notify::Supervisor;
+use crate::running::{Running, Start};
 use crate::screen::{self, Screen};
 use crate::settings::{Read, Settings};
 use crate::state::State;
@@ -38,12 +45,21 @@ const SIDE_THREADS: usize = 2;
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
     screen::start_log();
     descriptors::raise_limit();
-    let (settings, read, drill) = settings(arguments)?;
+    let settings = Settings::new(arguments);
+    let inherited = Inherited::take(settings.environment())?;
+    let settings = settings.with_listeners(inherited.door_address()?, inherited.admin_address()?);
+    let (settings, read, drill) = read(settings)?;
     screen::warnings(&read.warnings);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let listener = listen(read.snapshot.server.listen)?;
+    let Ground {
+        door: listener,
+        admin: own_listener,
+        folder,
+        predecessor,
+    } = Ground::take(arguments, &settings, &read.snapshot, inherited)?;
     let address = listener.local_addr()?;
-    let state = State::open(arguments, &settings, &read.snapshot, address, &clock)?;
+    let state = State::open(folder, &read.snapshot, &clock)?;
+    let offer = Offer::new(Arc::clone(&state.folder), &listener, own_listener.as_ref())?;
     let access_log = AccessLog::start(log_format(read.snapshot.log_format))?;
     let (door, admin_calls) = admin_door();
     let shared = share(read.snapshot, door, &state.stored, &clock)?;
@@ -61,18 +77,22 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         workers: workers.unwrap_or_else(serve::default_workers),
     };
     let server = serve::start(listener, parts)?;
-    let own_listener = own_admin_listener(&shared.policy.load().snapshot)?;
     let app = App::new(admin_parts(
         &shared,
         &state,
         &server,
         own_listener.as_ref(),
     )?);
-    let screen = Screen {
+    let screen = predecessor.is_none().then(|| Screen {
         address,
         first_key: state.first_key.clone(),
         app: app.clone(),
         state: state.folder.path().to_owned(),
+    });
+    let start = Start {
+        screen,
+        facts: read.discovery,
+        supervisor: Supervisor::of(settings.environment()),
     };
     let client = upstream::Client::new(upstream::ClientOptions::new(resolver, clock));
     let mut running = Running::new(settings, shared, client, state.stored.clone());
@@ -81,27 +101,18 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         .enable_all()
         .build()?;
     side.block_on(async {
-        let tasks = Tasks::default();
-        if let Some(listener) = own_listener {
-            tasks.spawn(
-                "admin",
-                admin_listener::serve(listener, app.clone(), tasks.clone()),
-            );
+        if let Some(predecessor) = predecessor {
+            relieve(predecessor, &state.folder, address)?;
         }
-        let measured = Arc::clone(running.shared());
-        tasks.spawn("resources", async move {
-            resources::keep_measuring(&measured.resources, &*measured.clock).await;
-        });
-        tasks.spawn(
-            "admin pages",
-            pages::answer(
-                app,
-                admin_calls,
-                tasks.clone(),
-                running.shared().drain.watch(),
-            ),
-        );
-        running.run(&server, screen, read.discovery).await
+        let beside = Beside {
+            app,
+            admin_calls,
+            own_listener,
+            offer,
+            supervisor: start.supervisor.clone(),
+        };
+        let successor = beside.start(running.shared());
+        running.run(&server, start, successor).await
     })?;
     // Calls first, then what records them.
     server.stop();
@@ -113,8 +124,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
 }
 
 /// Reads the settings; where they want the demo models, starts those and reads again with their address.
-fn settings(arguments: &ServeArguments) -> Result<(Settings, Read, Option<Drill>), ServeError> {
-    let settings = Settings::new(arguments);
+fn read(settings: Settings) -> Result<(Settings, Read, Option<Drill>), ServeError> {
     let read = settings.read(&[])?;
     if !read.snapshot.demo {
         return Ok((settings, read, None));
@@ -124,6 +134,63 @@ fn settings(arguments: &ServeArguments) -> Result<(Settings, Read, Option<Drill>
     let settings = settings.with_demo_url(&drill.url());
     let read = settings.read(&[])?;
     Ok((settings, read, Some(drill)))
+}
+
+/// What runs beside the workers, on a runtime of its own.
+struct Beside {
+    app: App,
+    admin_calls: mpsc::Receiver<AdminCall>,
+    own_listener: Option<TcpListener>,
+    offer: Offer,
+    supervisor: Supervisor,
+}
+
+impl Beside {
+    /// Starts it all on the current runtime; gives what a successor will be told by.
+    fn start(self, shared: &Arc<Shared>) -> mpsc::Receiver<Successor> {
+        let tasks = Tasks::default();
+        let drain = || shared.drain.watch();
+        if let Some(listener) = self.own_listener {
+            tasks.spawn(
+                "admin",
+                admin_listener::serve(listener, self.app.clone(), tasks.clone(), drain()),
+            );
+        }
+        tasks.spawn(
+            "admin pages",
+            pages::answer(self.app, self.admin_calls, tasks.clone(), drain()),
+        );
+        let measured = Arc::clone(shared);
+        tasks.spawn("resources", async move {
+            resources::keep_measuring(&measured.resources, &*measured.clock).await;
+        });
+        tasks.spawn("watchdog", self.supervisor.keep_fed(Arc::clone(shared)));
+        let (taken, successor) = mpsc::channel(1);
+        let (offer, closing) = (self.offer, drain::reached(drain(), Stage::Closing));
+        tasks.spawn("handover", async move {
+            // Held any longer, the sockets would take connections that nobody accepts.
+            tokio::select! {
+                () = offer.make(taken) => {}
+                () = closing => {}
+            }
+        });
+        successor
+    }
+}
+
+/// From here on this gateway is the one that accepts.
+fn relieve(
+    predecessor: Predecessor,
+    folder: &StateFolder,
+    address: SocketAddr,
+) -> Result<(), ServeError> {
+    let (version, pid) = (predecessor.version.clone(), predecessor.pid);
+    predecessor.relieve()?;
+    folder.announce(&address.to_string())?;
+    tracing::info!(
+        "took over from goodgate {version} (pid {pid}), which brings its calls to their end"
+    );
+    Ok(())
 }
 
 fn share(
@@ -148,15 +215,6 @@ fn share(
         clock: Arc::clone(clock),
         drain: Drain::default(),
     }))
-}
-
-/// The admin API is on the one port of loopback, else on a listener of its own.
-fn own_admin_listener(snapshot: &Snapshot) -> Result<Option<TcpListener>, ServeError> {
-    match snapshot.admin.listen {
-        Some(address) => listen(address).map(Some),
-        None if snapshot.server.is_loopback() => Ok(None),
-        None => listen(admin_listener::DEFAULT).map(Some),
-    }
 }
 
 fn admin_parts(
@@ -226,16 +284,6 @@ fn public_url(snapshot: &Snapshot, address: SocketAddr) -> String {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{address}"),
     }
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    serve::bind(address).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ServeError::Busy {
-            address,
-            owner: cli::owner::of_port(address),
-        },
-        _ => ServeError::Listen { address, source },
-    })
 }
 
 fn log_format(written: WrittenFormat) -> LogFormat {
