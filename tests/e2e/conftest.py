@@ -58,8 +58,8 @@ def start(tmp_path):
     """Starts gateways and drills that end with the test: `start(Gateway, config=...)`."""
     running = []
 
-    def started(kind, name=None, **options):
-        process = kind(tmp_path / (name or f"{kind.__name__.lower()}{len(running)}"), **options)
+    def started(kind, name=None, *arguments, **options):
+        process = kind(tmp_path / (name or f"{kind.__name__.lower()}{len(running)}"), *arguments, **options)
         running.append(process)
         return process
 

@@ -3,16 +3,17 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use http::Method;
 
 use crate::output;
-use crate::running::{Running, Which};
+use crate::running::{NotAsked, Running, Which};
 
 /// What `env` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// Whose syntax. Default: that of bash and zsh.
+    /// Whose syntax.
     #[arg(long, value_enum, default_value_t = Shell::Bash)]
     shell: Shell,
 }
@@ -27,14 +28,9 @@ enum Shell {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let lines = Running::find(&arguments.which).and_then(|running| {
-        let key = running.first_key()?;
-        Ok([
-            (
-                "OPENAI_BASE_URL",
-                format!("http://{}/v1", running.address()),
-            ),
-            ("OPENAI_API_KEY", key),
-        ])
+        // Lines that point at nothing would only move the error to the next program.
+        running.ask(&Method::GET, "/api/v1/status")?;
+        variables(&running)
     });
     match lines {
         Ok(lines) => {
@@ -50,6 +46,15 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The variables that SDKs read: those of the forms of calls that the gateway answers, which is OpenAI's.
+pub(crate) fn variables(running: &Running) -> Result<[(&'static str, String); 2], NotAsked> {
+    let base_url = format!("http://{}/v1", running.address());
+    Ok([
+        ("OPENAI_BASE_URL", base_url),
+        ("OPENAI_API_KEY", running.first_key()?),
+    ])
 }
 
 /// Values are URLs and keys: no shell reads anything else into them.

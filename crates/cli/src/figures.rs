@@ -1,4 +1,4 @@
-//! Figures for people: percentiles, money.
+//! Figures for people: percentiles, money, shares.
 
 /// The value that so many percent of the sorted values do not exceed; `None` of none.
 pub(crate) fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
@@ -21,6 +21,15 @@ pub(crate) fn money(nano_usd: u64) -> String {
         (zeros + 2).min(9)
     };
     format!("${dollars}.{}", digits.get(..shown).unwrap_or(&digits))
+}
+
+/// `97.1`: a share in percent with one decimal.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "0.0".to_owned();
+    }
+    let tenths = u128::from(part) * 1000 / u128::from(whole);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
@@ -49,5 +58,12 @@ mod tests {
         ] {
             assert_eq!(money(nanos), text);
         }
+    }
+
+    #[test]
+    fn shares_have_one_decimal() {
+        assert_eq!(percent(0, 0), "0.0");
+        assert_eq!(percent(971, 1000), "97.1");
+        assert_eq!(percent(3, 3), "100.0");
     }
 }

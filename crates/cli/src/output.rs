@@ -39,6 +39,14 @@ pub(crate) fn result(text: &str) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
+/// Prints a part of a result as it is; whether anyone still reads.
+pub(crate) fn piece(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
+}
+
 /// Says something to the person who typed.
 pub(crate) fn talk(text: &str) {
     drop(std::io::stderr().lock().write_all(shown(text).as_bytes()));
@@ -98,6 +106,8 @@ fn colour_of(environment: &Environment, terminal: bool) -> Colour {
 /// Who reads standard output: a person at a terminal of some width, or a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader {
+    /// Whether it is a terminal.
+    pub(crate) terminal: bool,
     /// Columns.
     pub(crate) width: usize,
     colour: Colour,
@@ -116,6 +126,7 @@ impl Reader {
             Some(usize::from(width.0))
         };
         Self {
+            terminal,
             width: told.or_else(asked).unwrap_or(WIDTH).max(NARROWEST),
             colour: colour_of(&environment, terminal),
         }
@@ -125,6 +136,7 @@ impl Reader {
     #[cfg(test)]
     pub(crate) fn plain(width: usize) -> Self {
         Self {
+            terminal: true,
             width,
             colour: Colour::Off,
         }
@@ -164,6 +176,15 @@ pub(crate) enum Ink {
     Yellow,
 }
 
+/// Cuts to so many columns, with a sign where something is missing.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 /// Cuts in the middle: the beginning and the end of a host name both tell something.
 pub(crate) fn cut_middle(text: &str, width: usize) -> String {
     let count = text.chars().count();
@@ -194,6 +215,36 @@ pub(crate) fn wrap(text: &str, first: usize, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A listing: aligned columns with a heading for people, tab-separated values for programs.
+pub(crate) fn table(reader: &Reader, heading: &[&str], rows: &[Vec<String>]) -> String {
+    if !reader.terminal {
+        return rows
+            .iter()
+            .map(|row| format!("{}\n", row.join("\t")))
+            .collect();
+    }
+    let mut widths: Vec<usize> = heading.iter().map(|name| name.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        cut(padded.join("  ").trim_end(), reader.width)
+    };
+    let mut out = reader.paint(Ink::Dim, &line(&mut heading.iter().copied()));
+    out.push('\n');
+    for row in rows {
+        out.push_str(&line(&mut row.iter().map(String::as_str)));
+        out.push('\n');
+    }
+    out
 }
 
 #[cfg(test)]
@@ -228,6 +279,8 @@ mod tests {
 
     #[test]
     fn text_is_cut_and_broken_to_its_columns() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abc defg", 5), "abc…");
         assert_eq!(
             cut_middle("acme-us.openai.azure.com", 15),
             "acme-us…ure.com"
@@ -235,5 +288,23 @@ mod tests {
         assert_eq!(wrap("a bb ccc", 4, 4), ["a bb", "ccc"]);
         assert_eq!(wrap("a bb ccc d", 2, 5), ["a", "bb", "ccc d"]);
         assert_eq!(wrap("", 4, 4), [""]);
+    }
+
+    #[test]
+    fn a_listing_is_aligned_for_people_and_tabbed_for_programs() {
+        let rows = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["long".to_owned(), "22".to_owned()],
+        ];
+        let reader = Reader::plain(80);
+        assert_eq!(
+            table(&reader, &["NAME", "N"], &rows),
+            "NAME  N\na     1\nlong  22\n"
+        );
+        let program = Reader {
+            terminal: false,
+            ..reader
+        };
+        assert_eq!(table(&program, &["NAME", "N"], &rows), "a\t1\nlong\t22\n");
     }
 }

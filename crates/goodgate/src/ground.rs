@@ -53,7 +53,7 @@ impl Ground {
         };
         let folder = match predecessor.as_mut().and_then(Predecessor::take_lock) {
             Some(lock) => StateFolder::adopt(&path, lock),
-            None => hold(&path, &door)?,
+            None => hold(&path, &whereabouts(door.local_addr()?, admin.as_ref())?)?,
         };
         Ok(Self {
             door,
@@ -64,12 +64,23 @@ impl Ground {
     }
 }
 
-fn hold(path: &std::path::Path, door: &TcpListener) -> Result<StateFolder, ServeError> {
+/// What the state folder tells the command line: where calls go, and where the admin API is if that is elsewhere.
+pub(crate) fn whereabouts(
+    door: SocketAddr,
+    admin: Option<&TcpListener>,
+) -> std::io::Result<String> {
+    match admin {
+        Some(admin) => Ok(format!("{door}, admin on {}", admin.local_addr()?)),
+        None => Ok(door.to_string()),
+    }
+}
+
+fn hold(path: &std::path::Path, whereabouts: &str) -> Result<StateFolder, ServeError> {
     let folder = StateFolder::hold(path).map_err(|error| match error {
         StoreError::InUse { .. } => ServeError::Held(error),
         error => ServeError::Store(error),
     })?;
-    folder.announce(&door.local_addr()?.to_string())?;
+    folder.announce(whereabouts)?;
     Ok(folder)
 }
 

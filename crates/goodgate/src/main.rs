@@ -16,9 +16,14 @@ mod notify;
 
 mod error;
 
+mod leash;
+
 mod pages;
 
 mod probe;
+
+#[cfg(test)]
+mod reference;
 
 mod running;
 
@@ -36,7 +41,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -81,18 +86,30 @@ pub(crate) struct ServeArguments {
     /// Offer the scripted demo models even where a provider or a configuration file exists.
     #[arg(long)]
     pub(crate) demo: bool,
+    /// End, as by SIGTERM, when standard input ends: for programs that start a gateway for themselves.
+    #[arg(long)]
+    pub(crate) until_stdin_ends: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.verb {
-        Verb::Serve(arguments) => match wiring::serve(&arguments) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                screen::complain(&error);
-                ExitCode::from(error.exit_code())
+        Verb::Serve(arguments) => {
+            if arguments.until_stdin_ends {
+                leash::hold();
             }
-        },
-        Verb::Other(verb) => cli::run(verb),
+            serve(&arguments)
+        }
+        Verb::Other(verb) => cli::run(verb, Arguments::command()),
+    }
+}
+
+fn serve(arguments: &ServeArguments) -> ExitCode {
+    match wiring::serve(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::complain(&error);
+            ExitCode::from(error.exit_code())
+        }
     }
 }

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use types::{Clock, SystemClock};
 
 use crate::error::ServeError;
-use crate::ground::Ground;
+use crate::ground::{self, Ground};
 use crate::handover::offer::{Offer, Successor};
 use crate::handover::takeover::Predecessor;
 use crate::inherited::Inherited;
@@ -58,6 +58,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         predecessor,
     } = Ground::take(arguments, &settings, &read.snapshot, inherited)?;
     let address = listener.local_addr()?;
+    let whereabouts = ground::whereabouts(address, own_listener.as_ref())?;
     let state = State::open(folder, &read.snapshot, &clock)?;
     let offer = Offer::new(Arc::clone(&state.folder), &listener, own_listener.as_ref())?;
     let access_log = AccessLog::start(log_format(read.snapshot.log_format))?;
@@ -102,7 +103,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         .build()?;
     side.block_on(async {
         if let Some(predecessor) = predecessor {
-            relieve(predecessor, &state.folder, address)?;
+            relieve(predecessor, &state.folder, &whereabouts)?;
         }
         let beside = Beside {
             app,
@@ -182,11 +183,11 @@ impl Beside {
 fn relieve(
     predecessor: Predecessor,
     folder: &StateFolder,
-    address: SocketAddr,
+    whereabouts: &str,
 ) -> Result<(), ServeError> {
     let (version, pid) = (predecessor.version.clone(), predecessor.pid);
     predecessor.relieve()?;
-    folder.announce(&address.to_string())?;
+    folder.announce(whereabouts)?;
     tracing::info!(
         "took over from goodgate {version} (pid {pid}), which brings its calls to their end"
     );

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::report::{Counts, Finding, Layer, Report, State, Step, Traffic, Upstream};
 use crate::output::{Ink, Reader, cut_middle, wrap};
+use crate::spans;
 
 /// Columns of a layer: `1234ms` and a space.
 const LAYER: usize = 7;
@@ -38,7 +39,7 @@ pub(super) fn whole(report: &Report, reader: &Reader) -> String {
     } else {
         out.push_str("upstreams\n  none are configured\n");
     }
-    out.push_str(&ending(report));
+    out.push_str(&ending(report, reader));
     out
 }
 
@@ -86,8 +87,11 @@ fn local(out: &mut String, findings: &[Finding], reader: &Reader) {
         .map(|finding| finding.text.as_str())
         .collect();
     if !calm.is_empty() {
-        let lines = fill(&calm, reader.width.saturating_sub(4));
-        for (number, line) in lines.iter().enumerate() {
+        let width = reader.width.saturating_sub(4);
+        let lines = fill(&calm, width)
+            .into_iter()
+            .flat_map(|line| wrap(&line, width, width));
+        for (number, line) in lines.enumerate() {
             let sign = if number == 0 {
                 mark(reader, State::Ok)
             } else {
@@ -250,7 +254,7 @@ fn coded(text: &str, code: Option<&str>, reader: &Reader, indent: usize) -> Vec<
     lines
 }
 
-fn ending(report: &Report) -> String {
+fn ending(report: &Report, reader: &Reader) -> String {
     let mut parts = vec![counted(&report.counts)];
     let failed = report
         .upstreams
@@ -267,7 +271,11 @@ fn ending(report: &Report) -> String {
     if report.exit != 0 {
         parts.push(format!("scripts: --json   (exit {})", report.exit));
     }
-    format!("{}\n", parts.join("        "))
+    let line = parts.join("        ");
+    if line.chars().count() > reader.width {
+        return format!("{}\n", parts.join("\n"));
+    }
+    format!("{line}\n")
 }
 
 fn counted(counts: &Counts) -> String {
@@ -294,14 +302,9 @@ fn code_of(step: &Step) -> &'static str {
 
 fn spread(traffic: &Traffic) -> String {
     match (traffic.first_byte_p50_ms, traffic.first_byte_p95_ms) {
-        (Some(p50), Some(p95)) => format!("{} / {}", seconds(p50), seconds(p95)),
+        (Some(p50), Some(p95)) => format!("{} / {}", spans::exact(p50), spans::exact(p95)),
         _ => format!("none of {} attempts", traffic.attempts),
     }
-}
-
-/// `0.61 s`
-fn seconds(millis: u64) -> String {
-    format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
 }
 
 /// Host and port of its URL.

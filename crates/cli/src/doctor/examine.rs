@@ -633,10 +633,13 @@ fn refusal(credential: &Credential, verdict: &Verdict) -> String {
 
 fn new_key(credential: &Credential, code: Code) -> String {
     match (code, &credential.secret) {
-        (Code::CredentialsRejected, Some(_)) => format!(
-            "Set a working key in {}, then start goodgate again.",
-            source(credential)
-        ),
+        (Code::CredentialsRejected, Some(_)) => {
+            let place = source(credential);
+            format!(
+                "Set a working key in {}, then start goodgate again.",
+                place.strip_prefix("in ").unwrap_or(place)
+            )
+        }
         (Code::CredentialsRejected, None) => "Give the provider an api_key.".to_owned(),
         _ => code.facts().fix.to_owned(),
     }

@@ -286,7 +286,10 @@ fn limit_of(pid: u32) -> Option<u64> {
 pub(crate) fn clock(mut offsets: Vec<i64>) -> Finding {
     offsets.sort_unstable();
     let Some(offset) = offsets.get(offsets.len() / 2).copied() else {
-        return Finding::skipped("clock", "no upstream has told its time");
+        return Finding::skipped(
+            "clock",
+            "the clock is not compared: no upstream has told its time",
+        );
     };
     let count = offsets.len();
     let plural = if count == 1 { "" } else { "s" };

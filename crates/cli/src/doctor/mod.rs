@@ -9,7 +9,7 @@ mod live;
 mod local;
 mod report;
 mod subjects;
-mod traffic;
+pub(crate) mod traffic;
 pub(crate) mod words;
 
 #[cfg(test)]

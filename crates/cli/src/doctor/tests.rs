@@ -428,7 +428,7 @@ fn a_report_fits_its_columns_and_has_one_fix_for_each_trouble() {
     assert_eq!((report.ok, report.exit), (false, 1));
     for width in [80, 120] {
         let text = draw::whole(&report, &Reader::plain(width));
-        for line in text.lines().filter(|line| !line.contains("scripts:")) {
+        for line in text.lines() {
             assert!(line.chars().count() <= width, "{width}: {line}");
         }
         assert_eq!(text.matches("fix: ").count(), 2, "{text}");

@@ -38,7 +38,7 @@ struct Phases {
 }
 
 /// By provider's name, or by an upstream's URL.
-pub(super) fn of_last_hour(running: &Running, now_ms: u64) -> HashMap<String, Traffic> {
+pub(crate) fn of_last_hour(running: &Running, now_ms: u64) -> HashMap<String, Traffic> {
     let since = now_ms.saturating_sub(HOUR);
     let mut calls = Vec::new();
     let mut cursor = String::new();

@@ -2,21 +2,30 @@
 
 mod code;
 
+mod paste;
+
 mod request;
 
+use std::io::Read;
 use std::process::ExitCode;
 
 use clap::Args;
 use diagnosis::Code;
 use types::CallId;
 
-use crate::running::{Running, Which};
-use crate::{exit, output};
+use crate::exit;
+use crate::output::{self, Reader};
+use crate::running::{NotAsked, Running, Which};
+
+/// A pasted text is read up to this.
+const MAX_PASTED: u64 = 1 << 20;
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A request's id (`req_…`), a code (`bad_gateway`), or an HTTP status.
+    /// A request's id (`req_…`), a code (`bad_gateway`), an HTTP status, or `-`: an error body or an exception's text
+    /// on standard input.
+    #[arg(value_name = "REQUEST_ID|CODE|STATUS|-")]
     what: String,
     #[command(flatten)]
     which: Which,
@@ -27,6 +36,9 @@ pub struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let what = arguments.what.trim();
+    if what == "-" {
+        return pasted(arguments);
+    }
     if let Some(id) = CallId::parse(what) {
         return request(arguments, id);
     }
@@ -42,28 +54,83 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// What stands on standard input: the call it names where a gateway has it, else what it says by itself.
+fn pasted(arguments: &Arguments) -> ExitCode {
+    let mut text = String::new();
+    let read = std::io::stdin()
+        .lock()
+        .take(MAX_PASTED)
+        .read_to_string(&mut text);
+    if let Err(error) = read {
+        output::talk(&format!(
+            "goodgate: standard input cannot be read: {error}\n"
+        ));
+        return ExitCode::from(exit::FAILURE);
+    }
+    let found = paste::Pasted::find(&text);
+    if let Some(id) = found.id {
+        let asked = Running::find(&arguments.which)
+            .and_then(|running| running.ask_for_call(&format!("/api/v1/requests/{id}")));
+        if let Ok(body) = asked {
+            return show(arguments, &body);
+        }
+    }
+    match found.explain() {
+        Some(text) => {
+            output::result(&text);
+            ExitCode::SUCCESS
+        }
+        None => {
+            output::talk(
+                "goodgate: there is no request id (req_ and 26 characters), no code and no error body of goodgate's in it\n",
+            );
+            ExitCode::from(exit::NOT_FOUND)
+        }
+    }
+}
+
 fn request(arguments: &Arguments, id: CallId) -> ExitCode {
     let asked = Running::find(&arguments.which)
         .and_then(|running| running.ask_for_call(&format!("/api/v1/requests/{id}")));
     match asked {
-        Ok(body) if arguments.json => {
-            output::result(&format!("{}\n", String::from_utf8_lossy(&body)))
-        }
-        Ok(body) => match serde_json::from_slice(&body) {
-            Ok(call) => output::result(&request::explain(&call)),
-            Err(error) => {
-                output::talk(&format!(
-                    "goodgate: the gateway's answer is not understood: {error}\n"
-                ));
-                return ExitCode::from(exit::FAILURE);
-            }
-        },
+        Ok(body) => show(arguments, &body),
         Err(error) => {
             output::talk(&format!("goodgate: {error}\n"));
-            return ExitCode::from(error.exit_code());
+            ExitCode::from(error.exit_code())
         }
     }
-    ExitCode::SUCCESS
+}
+
+fn show(arguments: &Arguments, body: &[u8]) -> ExitCode {
+    if arguments.json {
+        output::result(&format!("{}\n", String::from_utf8_lossy(body)));
+        return ExitCode::SUCCESS;
+    }
+    match serde_json::from_slice(body) {
+        Ok(call) => {
+            output::result(&request::explain(&call, &Reader::now()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let error = NotAsked::NotUnderstood(error);
+            output::talk(&format!("goodgate: {error}\n"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The explanation of a call, for other verbs.
+pub(crate) fn of_request(running: &Running, id: &str) -> Result<String, NotAsked> {
+    let body = running.ask_for_call(&format!("/api/v1/requests/{id}"))?;
+    let call = serde_json::from_slice(&body).map_err(NotAsked::NotUnderstood)?;
+    Ok(request::explain(&call, &Reader::now()))
+}
+
+/// A call's attempts alone, for other verbs.
+pub(crate) fn timeline_of(running: &Running, id: &str) -> Result<String, NotAsked> {
+    let body = running.ask_for_call(&format!("/api/v1/requests/{id}"))?;
+    let call = serde_json::from_slice(&body).map_err(NotAsked::NotUnderstood)?;
+    Ok(request::attempts(&call, &Reader::now()))
 }
 
 /// Near names: codes with a word in common.
