@@ -164,6 +164,7 @@ pub(crate) fn listed(name: &str) -> ListedModel {
         price: None,
         context: None,
         max_output: None,
+        max_concurrency: None,
     }
 }
 

@@ -11,6 +11,7 @@ use resilience::balance::Strategy;
 use schemars::JsonSchema;
 use types::{NanoUsd, Priority, Secret};
 
+use crate::guard_file::GuardFile;
 use crate::keys::KeyHash;
 use crate::route_file::RouteFile;
 use crate::schema;
@@ -57,7 +58,7 @@ pub(crate) struct File {
     /// Plain HTTP: which requests, and the upstreams that may answer them.
     pub(crate) routes: Named<RouteFile>,
     /// How hard is tried, where nothing narrower says otherwise.
-    pub(crate) resilience: Effort,
+    pub(crate) resilience: ResilienceFile,
     /// Callers' keys that this file declares; others are made by `goodgate keys create`.
     pub(crate) keys: Named<KeyFile>,
     /// What callers see of a failure.
@@ -142,6 +143,8 @@ pub(crate) struct ProviderFile {
     pub(crate) tls: Option<TlsFile>,
     /// Timers for calls to it.
     pub(crate) timeout: TimeoutFile,
+    #[schemars(flatten)]
+    pub(crate) guards: GuardFile,
     /// Its models: a list of names, or names with `model`, `price` and limits. Nothing else is served from it then.
     /// Default: any model.
     #[schemars(with = "Option<schema::Models>")]
@@ -255,6 +258,9 @@ pub(crate) struct ListedDetails {
     /// The longest answer, in tokens.
     #[schemars(with = "Number")]
     pub(crate) max_output: Option<At<u64>>,
+    /// The most calls at a time. Default: `concurrency.max`.
+    #[schemars(with = "Number")]
+    pub(crate) max_concurrency: Option<At<u32>>,
 }
 
 /// Dollars per million tokens.
@@ -322,6 +328,16 @@ pub(crate) struct WeightedTarget {
     /// takes calls. Default 1.
     #[schemars(with = "Number")]
     pub(crate) weight: Option<At<u32>>,
+}
+
+/// How hard is tried, and what guards upstreams.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, default)]
+pub(crate) struct ResilienceFile {
+    #[schemars(flatten)]
+    pub(crate) effort: Effort,
+    #[schemars(flatten)]
+    pub(crate) guards: GuardFile,
 }
 
 /// How hard is tried.

@@ -11,6 +11,7 @@ pub mod diagnostic;
 pub mod discover;
 pub mod environment;
 mod file;
+mod guard_file;
 pub mod keys;
 mod load;
 mod near;

@@ -44,7 +44,7 @@ impl Index {
         let mut owners: HashMap<String, Vec<Arc<ModelPolicy>>> = HashMap::new();
         for provider in providers {
             for name in names_of(provider, listed.get(&provider.id)) {
-                let policy = direct(provider, &name);
+                let policy = direct(provider, &name, Named::Yes);
                 known.insert(policy.alias.clone(), policy.clone());
                 owners.entry(name).or_default().push(policy);
             }
@@ -95,8 +95,11 @@ fn names_of(provider: &Provider, seen: Option<&Vec<String>>) -> Vec<String> {
 }
 
 /// The policy of `provider/model` itself: one target, all its attempts.
-fn direct(provider: &Arc<Provider>, model: &str) -> Arc<ModelPolicy> {
-    let target = Arc::new(target(provider, model, provider.resilience.clone()));
+fn direct(provider: &Arc<Provider>, model: &str, named: Named) -> Arc<ModelPolicy> {
+    let target = Arc::new(Target {
+        is_named: named == Named::Yes,
+        ..target(provider, model, provider.resilience.clone())
+    });
     Arc::new(ModelPolicy {
         alias: target.label.clone(),
         resilience: target.resilience.clone(),
@@ -107,16 +110,26 @@ fn direct(provider: &Arc<Provider>, model: &str) -> Arc<ModelPolicy> {
     })
 }
 
+/// Whether anybody but a caller names a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
+}
+
 /// A target with all that is known of its model.
 pub(crate) fn target(
     provider: &Arc<Provider>,
     model: &str,
-    resilience: Arc<crate::snapshot::Resilience>,
+    mut resilience: Arc<crate::snapshot::Resilience>,
 ) -> Target {
     let listed = provider
         .models
         .iter()
         .find(|listed| listed.name.as_str() == model);
+    if let Some(most) = listed.and_then(|one| one.max_concurrency) {
+        Arc::make_mut(&mut resilience).guards.concurrency.max = Some(most);
+    }
     let upstream = listed.map_or_else(|| ModelName::new(model), |one| one.upstream.clone());
     let known = provider::catalog::model(provider.kind, upstream.as_str());
     Target {
@@ -134,6 +147,7 @@ pub(crate) fn target(
             .or_else(|| known.and_then(|one| one.context)),
         model: upstream,
         weight: 1,
+        is_named: true,
     }
 }
 
@@ -152,7 +166,7 @@ impl Snapshot {
             && !model.is_empty()
             && provider.models.is_empty()
         {
-            return Ok(direct(provider, model));
+            return Ok(direct(provider, model, Named::No));
         }
         Err(self.unresolved(name))
     }

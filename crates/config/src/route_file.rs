@@ -8,6 +8,7 @@ use provider::Endpoint;
 use schemars::JsonSchema;
 
 use crate::file::{At, Number, RetryFile, Time, TimeoutFile, TlsFile, Words};
+use crate::guard_file::GuardFile;
 use crate::schema;
 use crate::snapshot::{HostPattern, Network, RouteStrategy};
 use crate::yaml::Spot;
@@ -46,6 +47,8 @@ pub(crate) struct RouteFile {
     pub(crate) retry: RouteRetryFile,
     /// Timers.
     pub(crate) timeout: TimeoutFile,
+    #[schemars(flatten)]
+    pub(crate) guards: GuardFile,
     /// The largest request body. What is over 1 MiB goes on as it comes, so it may be larger than memory. Default: `server.max_body`.
     #[schemars(with = "Option<schema::Size>")]
     pub(crate) max_body: Option<At<u64>>,

@@ -107,6 +107,10 @@ scalar! {
     Hold, json_schema!({ "enum": ["first_content", "whole"] })
 }
 scalar! {
+    /// Whether a loop acts.
+    Mode, json_schema!({ "enum": ["act", "shadow", "off"] })
+}
+scalar! {
     /// How waits are spread.
     Jitter, json_schema!({ "enum": ["full"] })
 }

@@ -60,6 +60,15 @@ impl Caller {
         config::keys::may_use(self.models.as_deref(), model)
     }
 
+    /// What tells the key from others where its name is of no interest: its name's FNV-1a hash.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let bytes = self.key.as_str().bytes();
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
     /// Keeps what the key has running and used, so that a reload is no way round a limit.
     fn go_on_from(&mut self, before: &Self) {
         self.bytes = Arc::clone(&before.bytes);

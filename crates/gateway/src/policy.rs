@@ -1,13 +1,16 @@
 //! A configuration snapshot made ready for calls: destinations and header blocks are prepared once, not for each call.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use config::{Provider, RouteUpstream, Snapshot};
 use dialect::Dialect;
 use http::header::HOST;
 use provider::Operation;
+use resilience::registry::Registry;
+use resilience::state::{CredentialState, ProviderState};
 use types::ProviderId;
 
 use crate::lanes::health::Checked;
@@ -34,9 +37,20 @@ pub struct ReadyProvider {
     pub header_blocks: Vec<Vec<u8>>,
     /// Where chat calls go, where the model's name is no part of it.
     pub chat_path: Option<String>,
-    /// `provider/credential`, in the same order: what its cooldown is kept by.
-    pub credential_names: Vec<String>,
+    states: OnceLock<States>,
 }
+
+/// What is remembered of a provider and its keys, looked up once for each configuration.
+#[derive(Debug)]
+pub(crate) struct States {
+    /// Of the provider.
+    pub(crate) provider: Arc<ProviderState>,
+    /// Of its keys, in the order of the configuration.
+    pub(crate) credentials: Vec<Arc<CredentialState>>,
+}
+
+/// Tells configurations apart, in this process alone: secrets are among what is hashed.
+static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// An upstream of a plain route, ready to be called.
 #[derive(Debug)]
@@ -47,6 +61,8 @@ pub struct ReadyUpstream {
     pub header_block: Vec<u8>,
     /// How it is asked whether it is well, and what was seen.
     pub checked: Option<Checked>,
+    fingerprint: u64,
+    states: OnceLock<States>,
 }
 
 /// A snapshot that cannot be made ready.
@@ -185,11 +201,6 @@ impl ReadyProvider {
                 block.bytes
             })
             .collect();
-        let names = provider
-            .credentials
-            .iter()
-            .map(|credential| format!("{}/{}", provider.id, credential.id));
-        let credential_names = names.collect();
         let chat = Operation::Chat { stream: false };
         let names_model = provider.kind.dialect == Dialect::Gemini;
         let chat_path =
@@ -199,7 +210,38 @@ impl ReadyProvider {
             chat_path,
             destination,
             header_blocks,
-            credential_names,
+            states: OnceLock::new(),
+        })
+    }
+
+    /// What is remembered of it. Another address, other headers or another key under the same name begin afresh, so that
+    /// what was mended is tried at once.
+    pub(crate) fn states(&self, registry: &Registry, ratio: f64) -> &States {
+        self.states.get_or_init(|| {
+            let provider = &self.provider;
+            let endpoint = &provider.endpoint;
+            let (name, tls) = (provider.id.as_str(), &provider.tls);
+            let headers: Vec<(&str, &[u8])> = provider
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .collect();
+            let place = (
+                endpoint.authority(),
+                &endpoint.base_path,
+                provider.kind.name,
+            );
+            let is_plain = endpoint.scheme == provider::Scheme::Http;
+            let fingerprint = FINGERPRINTS.hash_one((place, is_plain, tls, headers));
+            let credentials = provider.credentials.iter().map(|credential| {
+                let secret = credential.secret.as_ref().map(types::Secret::reveal);
+                let key = FINGERPRINTS.hash_one((fingerprint, secret));
+                registry.credential(&format!("{name}/{}", credential.id), key)
+            });
+            States {
+                credentials: credentials.collect(),
+                provider: registry.provider(name, fingerprint, ratio),
+            }
         })
     }
 }
@@ -225,6 +267,16 @@ impl ReadyUpstream {
             destination,
             header_block: block.bytes,
             checked: upstream.health.clone().map(Checked::new),
+            fingerprint: FINGERPRINTS.hash_one((endpoint.authority(), &upstream.tls)),
+            states: OnceLock::new(),
+        })
+    }
+
+    /// What is remembered of it: it is its own provider, and has one key at most.
+    pub(crate) fn states(&self, registry: &Registry, label: &str, ratio: f64) -> &States {
+        self.states.get_or_init(|| States {
+            provider: registry.provider(label, self.fingerprint, ratio),
+            credentials: vec![registry.credential(label, self.fingerprint)],
         })
     }
 

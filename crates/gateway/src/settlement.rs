@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use provider::catalog::Price;
+use resilience::{Lesson, Ticket};
 use types::TokenUsage;
 
 use crate::admission::Place;
@@ -19,12 +20,19 @@ pub struct Settlement {
     sent: u64,
     content_events: u64,
     _place: Place,
+    /// What the attempt that answers holds of its target; dropped unsettled, it teaches nothing.
+    ticket: Option<Ticket>,
 }
 
 impl Settlement {
     /// Guards the answer of this journal's call.
     #[must_use]
-    pub fn new(journal: Journal, place: Place, price: Option<Price>) -> Self {
+    pub fn new(
+        journal: Journal,
+        place: Place,
+        price: Option<Price>,
+        ticket: Option<Ticket>,
+    ) -> Self {
         Self {
             journal: Some(journal),
             price,
@@ -32,6 +40,7 @@ impl Settlement {
             sent: 0,
             content_events: 0,
             _place: place,
+            ticket,
         }
     }
 
@@ -57,6 +66,9 @@ impl Settlement {
 
     /// The answer reached its end.
     pub fn complete(mut self) {
+        if let (Some(ticket), Some(journal)) = (self.ticket.take(), &self.journal) {
+            ticket.ended(journal.now());
+        }
         let outcome = self.journal.as_ref().map_or(Outcome::Ok, answered_outcome);
         self.settle(outcome);
     }
@@ -74,6 +86,15 @@ impl Settlement {
             });
         }
         self.settle(Outcome::Failed);
+    }
+
+    /// What the break of the answer teaches of its target.
+    pub(crate) fn learn(&mut self, lesson: &Lesson) {
+        if let (Some(ticket), Some(journal), Lesson::Failed(fault)) =
+            (self.ticket.take(), &self.journal, lesson)
+        {
+            ticket.failed(fault, fastrand::f64(), journal.now());
+        }
     }
 
     fn settle(&mut self, outcome: Outcome) {

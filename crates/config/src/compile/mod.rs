@@ -3,6 +3,7 @@
 mod callers;
 mod credentials;
 mod effort;
+mod guards;
 mod maintenance;
 mod models;
 mod providers;
@@ -63,7 +64,8 @@ pub(crate) fn parts(
         server: &parts.server,
         folder: folder.as_deref(),
     };
-    let base = effort::resolved(reader, &file.resilience, &parts.resilience);
+    let mut base = effort::resolved(reader, &file.resilience.effort, &parts.resilience);
+    base.guards = guards::resolved(reader, &file.resilience.guards, &base.guards);
     parts.resilience = Arc::new(base);
     let demo = wants_demo(reader, file, &parts.server);
     let known = providers::compile(&context, &file.providers, &parts.resilience, demo);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provider::{KINDS, Kind, Place, request};
 use types::{ModelName, ProviderId};
 
-use super::{Context, credentials, effort, tls};
+use super::{Context, credentials, effort, guards, tls};
 use crate::assemble::{DEMO, listed};
 use crate::file::{At, ListedFile, Named, PriceFile, ProviderFile};
 use crate::snapshot::{ListedModel, Provider, Resilience};
@@ -79,12 +79,13 @@ fn provider(
     let models = models
         .filter_map(|model| listed_model(context, model))
         .collect();
-    let resilience = if has_timers(file) {
-        let mut own = (**base).clone();
-        own.timeout = effort::timeouts(&file.timeout, &base.timeout);
-        Arc::new(own)
-    } else {
+    let mut own = (**base).clone();
+    own.timeout = effort::timeouts(&file.timeout, &base.timeout);
+    own.guards = guards::resolved(context.reader, &file.guards, &base.guards);
+    let resilience = if own == **base {
         base.clone()
+    } else {
+        Arc::new(own)
     };
     let headers = file.headers.iter().flatten();
     Some(Provider {
@@ -102,22 +103,6 @@ fn provider(
         detected: false,
         line: line(&name.spot),
     })
-}
-
-fn has_timers(file: &ProviderFile) -> bool {
-    let timers = &file.timeout;
-    [
-        &timers.dns,
-        &timers.connect,
-        &timers.tls,
-        &timers.write,
-        &timers.response_header,
-        &timers.first_token,
-        &timers.idle,
-        &timers.total,
-    ]
-    .iter()
-    .any(|timer| timer.is_some())
 }
 
 fn kind(
@@ -231,6 +216,7 @@ fn listed_model(context: &Context<'_, '_>, file: &ListedFile) -> Option<ListedMo
         .and_then(|written| price(context, written));
     model.context = details.context.as_ref().map(|at| at.value);
     model.max_output = details.max_output.as_ref().map(|at| at.value);
+    model.max_concurrency = details.max_concurrency.as_ref().map(|at| at.value);
     Some(model)
 }
 

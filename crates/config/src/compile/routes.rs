@@ -7,7 +7,7 @@ use http::Method;
 use http::header::{HeaderName, HeaderValue};
 
 use super::providers::line;
-use super::{Context, effort};
+use super::{Context, effort, guards};
 use crate::file::{At, Named};
 use crate::route_file::{AccessFile, HeaderEditsFile, HealthFile, RouteFile};
 use crate::snapshot::{
@@ -52,6 +52,7 @@ pub(super) fn compile(
         let mut own = (**base).clone();
         own.timeout = effort::timeouts(&file.timeout, &base.timeout);
         effort::retry(context.reader, &file.retry.retry, &mut own);
+        own.guards = guards::resolved(context.reader, &file.guards, &base.guards);
         let prefix = prefix(context, file);
         let Some(path) = path else { continue };
         let keyed = file.retry.unsafe_with_idempotency_key.as_ref();

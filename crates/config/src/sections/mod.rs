@@ -2,14 +2,15 @@
 
 mod callers;
 mod effort;
+mod guards;
 mod providers;
 mod routes;
 
 use provider::request;
 
 use crate::file::{
-    AdminFile, At, ErrorsFile, File, LogFile, Named, RetainFile, ServerFile, StorageFile,
-    TelemetryFile,
+    AdminFile, At, ErrorsFile, File, LogFile, Named, ResilienceFile, RetainFile, ServerFile,
+    StorageFile, TelemetryFile,
 };
 use crate::reader::Reader;
 use crate::section::Section;
@@ -44,9 +45,12 @@ pub(crate) fn file(reader: &Reader<'_>, root: &Node) -> File {
             .take("resilience")
             .map(|node| {
                 let mut section = Section::new(reader, node, "`resilience`", "resilience");
-                let effort = effort::effort(reader, &mut section);
+                let file = ResilienceFile {
+                    effort: effort::effort(reader, &mut section),
+                    guards: guards::guards(reader, &mut section),
+                };
                 section.finish();
-                effort
+                file
             })
             .unwrap_or_default(),
         keys: named(reader, top.take("keys"), "keys", callers::key),

@@ -3,7 +3,7 @@
 use http::header::{HeaderName, HeaderValue};
 use provider::catalog::Rate;
 
-use super::effort;
+use super::{effort, guards};
 use crate::calendar;
 use crate::file::{
     At, CredentialFile, ListedDetails, ListedFile, MaintenanceFile, PriceFile, ProviderFile,
@@ -39,6 +39,7 @@ pub(super) fn provider(reader: &Reader<'_>, name: &str, node: &Node) -> Provider
             .take("timeout")
             .map(|node| effort::timeout(reader, node, "providers.<name>.timeout"))
             .unwrap_or_default(),
+        guards: guards::guards(reader, &mut section),
         models: section.take("models").and_then(|node| listed(reader, node)),
         maintenance: section.take("maintenance").and_then(|node| {
             let wanted = "a list of windows: - { start: ..., end: ... }";
@@ -228,6 +229,7 @@ fn listed_details(reader: &Reader<'_>, name: &str, node: &Node) -> ListedDetails
         price: section.take("price").map(|node| price(reader, node)),
         context: section.number("context", 1, 1_000_000_000),
         max_output: section.number("max_output", 1, 1_000_000_000),
+        max_concurrency: section.number("max_concurrency", 1, 1_000_000),
     };
     section.finish();
     details

@@ -6,7 +6,7 @@ use http::Method;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use provider::request;
 
-use super::{effort, providers};
+use super::{effort, guards, providers};
 use crate::file::At;
 use crate::reader::Reader;
 use crate::route_file::{
@@ -60,6 +60,7 @@ pub(super) fn route(reader: &Reader<'_>, name: &str, node: &Node) -> RouteFile {
             .take("timeout")
             .map(|node| effort::timeout(reader, node, "routes.<name>.timeout"))
             .unwrap_or_default(),
+        guards: guards::guards(reader, &mut section),
         max_body: section.value("max_body", text::size),
     };
     section.finish();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use provider::{Code, Group};
+use resilience::Settings;
 use resilience::backoff::Backoff;
 
 /// How hard is tried, all parts resolved.
@@ -26,6 +27,8 @@ pub struct Resilience {
     pub hold: Hold,
     /// How long it is held at most.
     pub hold_for: Duration,
+    /// Breakers and limits, as the provider's or the route's entry has them.
+    pub guards: Settings,
 }
 
 impl Default for Resilience {
@@ -43,6 +46,7 @@ impl Default for Resilience {
             retry_except: Vec::new(),
             hold: Hold::FirstContent,
             hold_for: Duration::from_secs(20),
+            guards: Settings::default(),
         }
     }
 }

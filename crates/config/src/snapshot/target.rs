@@ -51,6 +51,8 @@ pub struct ListedModel {
     pub context: Option<u64>,
     /// The longest answer it gives, where the configuration says so.
     pub max_output: Option<u64>,
+    /// The most calls at a time, where the configuration says so.
+    pub max_concurrency: Option<u32>,
 }
 
 /// One key of a provider.
@@ -108,6 +110,8 @@ pub struct Target {
     pub context: Option<u64>,
     /// Its share among the targets of the alias that names it; 0: only where no other takes calls. 1.
     pub weight: u32,
+    /// Whether the configuration, the catalogue or the provider's own list names it, and not a caller alone.
+    pub is_named: bool,
 }
 
 /// What keeps a conversation at the target that answered it before.

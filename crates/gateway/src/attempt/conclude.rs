@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use diagnosis::advice::{self, AttemptSummary, Situation};
 use diagnosis::{Code, Group, Origin, Verdict};
 use http::StatusCode;
+use resilience::{Level, Why};
 
-use super::course::{Rest, Step};
+use super::course::Step;
+use super::ways::Closed;
 use crate::gate::Gate;
 use crate::intake::Call;
-use crate::journal::{Attempt, Journal, StopReason};
+use crate::journal::{Attempt, Event, Journal, StopReason};
 use crate::refusal::{Refusal, Verbatim};
 use crate::routing::Plan;
 
@@ -18,13 +20,13 @@ pub(super) fn exhausted(
     gate: &Gate,
     plan: &Plan,
     call: &Call,
-    stop: Step,
+    stop: Option<Step>,
     journal: &Journal,
     verbatim: Option<Verbatim>,
 ) -> Refusal {
     let reason = match stop {
-        Step::Stop { reason, .. } => reason,
-        Step::Try { .. } => StopReason::NoOtherTarget,
+        Some(Step::Stop { reason, .. }) => reason,
+        Some(Step::Try { .. }) | None => StopReason::NoOtherTarget,
     };
     let attempts: Vec<&Attempt> = journal.attempts().collect();
     let summaries: Vec<_> = attempts
@@ -132,20 +134,55 @@ fn hint(attempts: &[&Attempt]) -> Option<Duration> {
         .min()
 }
 
-/// All targets rest, longer than a call may wait.
-pub(super) fn nothing_open(plan: &Plan, call: &Call, rest: Rest, now: Instant) -> Refusal {
-    let after = rest.until.saturating_duration_since(now);
-    let (code, why) = if rest.rate_limited {
-        (Code::RateLimited, "has refused our rate")
+/// A shed call comes again within one to three seconds, each at its own time. Source: failures, section on shedding.
+const SHED: (u64, u64) = (1_000, 3_000);
+
+/// No target takes the call, for longer than it may wait: says why, and when to come again.
+pub(super) fn nothing_open(
+    plan: &Plan,
+    call: &Call,
+    closed: Closed,
+    journal: &mut Journal,
+    now: Instant,
+) -> Refusal {
+    let Closed { denied, skips } = closed;
+    let all = |is: fn(Why) -> bool| denied.iter().all(|one| is(one.why));
+    let asked = &plan.asked;
+    let soonest = denied.iter().filter_map(|one| one.until).min();
+    let after = soonest.map(|until| until.saturating_duration_since(now));
+    let seconds = after.map_or(1, advice::whole_seconds);
+    let (code, message) = if all(|why| why == Why::Resting(Level::Credential)) {
+        let message = format!(
+            "Every target of '{asked}' has refused our rate; the first takes calls again in {seconds} s."
+        );
+        (Code::RateLimited, message)
+    } else if all(|why| matches!(why, Why::Open(Level::Target | Level::Provider))) {
+        let cause = skips.iter().find_map(|skip| skip.opened_by.as_deref());
+        let cause = cause.map_or("failures", |opened| opened.cause);
+        let message = format!(
+            "Every target of '{asked}' is closed after failures ({cause}); the next call may try in {seconds} s."
+        );
+        (Code::CircuitOpen, message)
+    } else if denied
+        .iter()
+        .any(|one| matches!(one.why, Why::Full | Why::Throttled))
+    {
+        let message = format!("Every target of '{asked}' has as many calls as it can take.");
+        (Code::LoadShed, message)
     } else {
-        (Code::NoTargetAvailable, "asked to be left alone for now")
+        let message =
+            format!("No target of '{asked}' takes calls now; the first will in {seconds} s.");
+        (Code::NoTargetAvailable, message)
     };
-    let message = format!(
-        "Every target of '{}' {why}; the first takes calls again in {} s.",
-        plan.asked,
-        advice::whole_seconds(after)
-    );
+    let after = match code {
+        Code::LoadShed => Duration::from_millis(fastrand::u64(SHED.0..=SHED.1)),
+        _ => after.unwrap_or(Duration::from_secs(1)),
+    };
     let mut refusal = Refusal::new(code, message).after(after);
+    refusal.opened_by = skips.iter().find(|skip| skip.opened_by.is_some()).cloned();
     refusal.client_retries = call.terms().client_retries;
+    for skip in skips {
+        journal.add(Event::Skipped(skip));
+    }
     refusal
 }

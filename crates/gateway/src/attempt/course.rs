@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diagnosis::{Code, Group, Other, Phase, Processed, Safe, Same};
-use resilience::admit::{Admission, Lesson};
+use resilience::Why;
 use resilience::backoff::Backoff;
-use resilience::registry::{ProviderState, Registry};
+use resilience::breaker::Alternative;
+use resilience::registry::Registry;
+use resilience::state::ProviderState;
 
 use super::once::Failure;
+use super::ways::{Closed, Going, Ways};
 use crate::intake::{Call, Upload};
 use crate::journal::{Next, StopReason};
 use crate::routing::{Leg, Plan};
@@ -21,6 +24,12 @@ const MIN_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 
 /// The longest hint that is waited out; a longer one is handed to the client.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A call that finds a probe under way, and has no other way, waits for its place at most this long.
+const LONGEST_WAIT_FOR_A_PROBE: Duration = Duration::from_secs(1);
+
+/// How often it looks.
+const LOOK_FOR_A_PROBE: Duration = Duration::from_millis(25);
 
 /// Tries at one target while another one is left.
 const TRIES_BESIDE_OTHERS: u32 = 2;
@@ -39,16 +48,13 @@ pub(super) enum Step {
     Stop { reason: StopReason, next: Next },
 }
 
-/// Every target rests for longer than a call may wait.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rest {
-    /// When the first takes calls again.
-    pub(super) until: Instant,
-    /// Whether it is for the rate of their credentials alone.
-    pub(super) rate_limited: bool,
-}
-
 impl Step {
+    /// No target takes the call any more.
+    pub(super) const CLOSED: Self = Self::Stop {
+        reason: StopReason::NoOtherTarget,
+        next: Next::Exhausted,
+    };
+
     /// What the journal says of it.
     pub(super) fn next(self) -> Next {
         match self {
@@ -68,8 +74,8 @@ struct LegState {
 /// The course of one call over its plan.
 #[derive(Debug)]
 pub(super) struct Course<'a> {
-    registry: &'a Registry,
     plan: &'a Plan,
+    ways: Ways<'a>,
     may_repeat: bool,
     /// The body, where it goes on as it comes and may be gone.
     upload: Option<Upload>,
@@ -83,14 +89,14 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(registry: &'a Registry, plan: &'a Plan, call: &Call) -> Self {
+    pub(super) fn new(registry: &'a Registry, plan: &'a Plan, call: &Call, now: Instant) -> Self {
         let (may_repeat, upload, terms) = match call {
             Call::Model(call) => (true, None, &call.terms),
             Call::Http(call) => (call.may_repeat, call.upload.clone(), &call.terms),
         };
         Self {
-            registry,
             plan,
+            ways: Ways::new(registry, plan, call, now),
             may_repeat,
             upload,
             earns: terms.client_retries == 0,
@@ -117,54 +123,61 @@ impl<'a> Course<'a> {
         self.other_leg(leg, now, None).is_some()
     }
 
-    /// Where to begin: the first target that takes calls, or the one that will soonest.
-    pub(super) fn begin(&self, now: Instant) -> Result<Step, Rest> {
-        let open = (0..self.plan.legs.len()).find_map(|leg| {
-            let credential = self.credential(leg, now)?;
-            self.is_open(leg, now).then_some((leg, credential))
-        });
-        if let Some((leg, credential)) = open {
-            return Ok(Step::Try {
-                leg,
-                credential,
-                wait: Duration::ZERO,
-                next: Next::NextTarget,
-            });
-        }
-        let soonest = (0..self.plan.legs.len())
-            .filter_map(|leg| Some((self.opens_at(leg, now)?, leg)))
-            .min();
-        let Some((at, leg)) = soonest else {
-            return Err(Rest {
-                until: now,
-                rate_limited: false,
-            });
+    /// Begins: goes to the first target that takes the call.
+    pub(super) fn begin(&self, now: Instant) -> Result<Going, Closed> {
+        let order = self.ways.order(now);
+        let key = |leg| self.credential(leg, now).unwrap_or(0);
+        self.ways.enter(&order, key, false, now)
+    }
+
+    /// How long to wait before asking again, where all targets are closed; none where that would be too long. The call
+    /// has waited since `since`.
+    pub(super) fn wait(&self, closed: &Closed, since: Instant, now: Instant) -> Option<Duration> {
+        let left = self.plan.answer_by().left(since);
+        let soonest = |is: fn(Why) -> bool| {
+            let until = closed.denied.iter().filter(|one| is(one.why));
+            until.filter_map(|one| one.until).min()
         };
-        let wait = at.saturating_duration_since(now);
-        let patience = LONGEST_WAIT.min(self.plan.answer_by().left(now) / 2);
-        if wait > patience {
-            // Only a refused rate lets a credential rest; a target that rests had no capacity.
-            let rate_limited = (0..self.plan.legs.len()).all(|leg| self.is_open(leg, now));
-            return Err(Rest {
-                until: at,
-                rate_limited,
-            });
+        // A probe under way may give its place back at any time.
+        let until = since + LONGEST_WAIT_FOR_A_PROBE.min(left / 20);
+        let probe = soonest(|why| matches!(why, Why::Open(_)));
+        if now < until && probe.is_some_and(|at| at <= now + LONGEST_WAIT_FOR_A_PROBE) {
+            return Some(LOOK_FOR_A_PROBE);
         }
-        Ok(Step::Try {
-            leg,
-            credential: self.credential(leg, at).unwrap_or(0),
-            wait,
-            next: Next::NextTarget,
-        })
+        let rest = soonest(|why| matches!(why, Why::Resting(_)))?;
+        let patience = LONGEST_WAIT.min(left / 2);
+        (rest <= since + patience).then(|| rest.saturating_duration_since(now))
+    }
+
+    /// Goes where the step leads, or to another target that would do as well.
+    pub(super) fn enter(
+        &self,
+        leg: usize,
+        credential: usize,
+        now: Instant,
+    ) -> Result<Going, Closed> {
+        let mut legs = vec![leg];
+        let others = (0..self.plan.legs.len()).filter(|other| self.is_left(*other, leg));
+        legs.extend(others);
+        let key = |other| {
+            let usual = || self.credential(other, now).unwrap_or(0);
+            if other == leg { credential } else { usual() }
+        };
+        self.ways.enter(&legs, key, true, now)
+    }
+
+    /// Whose state it is that guards the target's provider.
+    pub(super) fn has_answered(&self, leg: usize) {
+        self.ways.has_answered(leg);
     }
 
     /// Notes that an attempt starts; a call's first visit of a provider earns that provider a fifth of a repeat.
-    pub(super) fn started(&mut self, leg: usize, now: Instant) {
+    pub(super) fn started(&mut self, index: usize, now: Instant) {
         self.attempts += 1;
-        if let Some(state) = self.legs.get_mut(leg) {
+        if let Some(state) = self.legs.get_mut(index) {
             state.tries += 1;
         }
-        let Some(leg) = self.plan.legs.get(leg) else {
+        let Some(leg) = self.plan.legs.get(index) else {
             return;
         };
         let provider = leg.provider_label();
@@ -172,8 +185,8 @@ impl<'a> Course<'a> {
             return;
         }
         self.visited.push(provider);
-        if self.earns {
-            self.provider(provider).budget.deposit(now);
+        if let Some(state) = self.ways.provider(index).filter(|_| self.earns) {
+            state.budget.deposit(now);
         }
     }
 
@@ -185,7 +198,6 @@ impl<'a> Course<'a> {
         failure: &Failure,
         now: Instant,
     ) -> Step {
-        self.teach(leg, credential, failure, now);
         self.spent();
         let is_overload = failure.verdict.code.facts().group == Group::Overload;
         self.overloaded = is_overload.then_some(leg);
@@ -271,7 +283,11 @@ impl<'a> Course<'a> {
         if !self.visited.contains(&provider) {
             return Ok(());
         }
-        if self.provider(provider).budget.withdraw(now) {
+        let Some(state) = self.ways.provider(leg) else {
+            return Ok(());
+        };
+        let mode = self.ways.settings(leg).provider_refusal;
+        if !state.refuses_repeats(mode, now) && state.budget.withdraw(now) {
             self.paid_for = Some(leg);
             return Ok(());
         }
@@ -305,27 +321,32 @@ impl<'a> Course<'a> {
         if self.paid_for.is_some() && self.paid_for == self.overloaded {
             return self.spent();
         }
-        if let Some(leg) = self.paid_for.take().and_then(|leg| self.plan.legs.get(leg)) {
-            self.provider(leg.provider_label()).budget.give_back(now);
+        self.refund(now);
+    }
+
+    /// The repeat was answered, or did not go at all.
+    pub(super) fn refund(&mut self, now: Instant) {
+        if let Some(state) = self.take_paid() {
+            state.budget.give_back(now);
         }
+    }
+
+    fn take_paid(&mut self) -> Option<&Arc<ProviderState>> {
+        let leg = self.paid_for.take()?;
+        self.ways.provider(leg)
     }
 
     /// A repeat ended without an answer.
     fn spent(&mut self) {
-        if let Some(leg) = self.paid_for.take().and_then(|leg| self.plan.legs.get(leg)) {
-            self.provider(leg.provider_label()).budget.spent();
+        if let Some(state) = self.take_paid() {
+            state.budget.spent();
         }
     }
 
     /// Whether a token that is missing now may come back: repeats at that provider are under way.
     pub(super) fn may_get_a_token(&self, leg: usize) -> bool {
-        let leg = self.plan.legs.get(leg);
-        leg.is_some_and(|leg| self.provider(leg.provider_label()).budget.is_waited_for())
-    }
-
-    fn provider(&self, name: &str) -> Arc<ProviderState> {
-        self.registry
-            .provider(name, self.plan.resilience.retry_budget)
+        let provider = self.ways.provider(leg);
+        provider.is_some_and(|state| state.budget.is_waited_for())
     }
 
     /// How long the upstream wishes to be left alone, where the configuration obeys it.
@@ -360,7 +381,7 @@ impl<'a> Course<'a> {
         }
         let other = self
             .credential(leg, now)
-            .filter(|other| *other != credential)?;
+            .filter(|other| *other != credential && self.ways.takes(leg, *other, now))?;
         let wait = Backoff::other_target(fastrand::f64());
         Some(Step::Try {
             leg,
@@ -383,6 +404,14 @@ impl<'a> Course<'a> {
             return None;
         }
         if facts.same == Same::Fresh && tries >= TRIES_BESIDE_OTHERS {
+            return None;
+        }
+        let alternative = if has_other {
+            Alternative::Elsewhere
+        } else {
+            Alternative::Nowhere
+        };
+        if !self.ways.lets_repeat((leg, credential), alternative, now) {
             return None;
         }
         let hint = self.hint(failure);
@@ -418,17 +447,22 @@ impl<'a> Course<'a> {
     }
 
     fn is_usable(&self, leg: usize, from: usize, now: Instant) -> bool {
+        self.is_left(leg, from)
+            && self
+                .credential(leg, now)
+                .is_some_and(|credential| self.ways.is_open(leg, credential, now))
+    }
+
+    /// Whether this call may still try another target, as far as the call itself is concerned.
+    fn is_left(&self, leg: usize, from: usize) -> bool {
         let tried = self.legs.iter().filter(|state| state.tries > 0).count();
         let most = usize::try_from(self.plan.resilience.max_targets).unwrap_or(usize::MAX);
-        let Some(state) = self.legs.get(leg) else {
-            return false;
-        };
-        leg != from
-            && !state.excluded
-            && state.tries < TRIES_BESIDE_OTHERS
-            && (state.tries > 0 || tried < most)
-            && self.is_open(leg, now)
-            && self.credential(leg, now).is_some()
+        self.legs.get(leg).is_some_and(|state| {
+            leg != from
+                && !state.excluded
+                && state.tries < TRIES_BESIDE_OTHERS
+                && (state.tries > 0 || tried < most)
+        })
     }
 
     /// Whether the class of the failure keeps a call from other targets.
@@ -452,104 +486,9 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn is_open(&self, leg: usize, now: Instant) -> bool {
-        let Some(leg) = self.plan.legs.get(leg) else {
-            return false;
-        };
-        self.registry.target_if_known(leg.label()).admits(now) == Admission::Yes
-    }
-
-    /// When a target that rests takes calls again.
-    fn opens_at(&self, leg: usize, now: Instant) -> Option<Instant> {
-        let of = |admission| match admission {
-            Admission::Yes => now,
-            Admission::CooldownUntil(until) => until,
-        };
-        let target = of(self
-            .registry
-            .target_if_known(self.plan.legs.get(leg)?.label())
-            .admits(now));
-        let credentials = (0..self.credential_count(leg))
-            .map(|index| {
-                of(self
-                    .registry
-                    .credential(&self.credential_name(leg, index))
-                    .admits(now))
-            })
-            .min()?;
-        Some(target.max(credentials))
-    }
-
-    /// The first credential that was not refused in this call and takes calls.
     fn credential(&self, leg: usize, now: Instant) -> Option<usize> {
-        let state = self.legs.get(leg)?;
-        (0..self.credential_count(leg)).find(|index| {
-            !state.refused_credentials.contains(index)
-                && self
-                    .registry
-                    .credential(&self.credential_name(leg, *index))
-                    .admits(now)
-                    == Admission::Yes
-        })
-    }
-
-    fn credential_count(&self, leg: usize) -> usize {
-        match self.plan.legs.get(leg) {
-            Some(Leg::Model { ready, .. }) => ready.header_blocks.len(),
-            Some(Leg::Http { .. }) => 1,
-            None => 0,
-        }
-    }
-
-    fn credential_name(&self, leg: usize, credential: usize) -> std::borrow::Cow<'_, str> {
-        match self.plan.legs.get(leg) {
-            Some(leg) if leg.is_demo() => leg.provider_label().into(),
-            Some(Leg::Model { ready, .. }) => ready
-                .credential_names
-                .get(credential)
-                .map_or("", String::as_str)
-                .into(),
-            Some(Leg::Http { label, .. }) => (&**label).into(),
-            None => "".into(),
-        }
-    }
-
-    /// What a failure teaches about the target and the credential, for all calls that follow.
-    fn teach(&self, leg: usize, credential: usize, failure: &Failure, now: Instant) {
-        if failure.evidence.timer_from_caller {
-            return; // A caller's tiny timeout says nothing about the target.
-        }
-        let facts = failure.verdict.code.facts();
-        let lesson = match facts.group {
-            Group::Client | Group::Policy | Group::Gateway => Lesson::Nothing,
-            Group::Overload => Lesson::Overloaded,
-            Group::Configuration => Lesson::Misconfigured,
-            Group::Network | Group::Timeout | Group::Maintenance | Group::Upstream => {
-                Lesson::Failed
-            }
-        };
-        let Some(plan_leg) = self.plan.legs.get(leg) else {
-            return;
-        };
-        let target = self.registry.target_if_known(plan_leg.label());
-        target.learned(lesson, now);
-        let hint = failure
-            .evidence
-            .hint()
-            .filter(|_| self.plan.resilience.respect_retry_after);
-        let Some(hint) = hint.filter(|hint| !hint.is_zero()) else {
-            return;
-        };
-        if facts.other == Other::Key && facts.group == Group::Overload {
-            let name = self.credential_name(leg, credential);
-            self.registry
-                .credential(&name)
-                .cooldown_for(hint, now, fastrand::f64());
-        } else if matches!(facts.group, Group::Overload | Group::Maintenance) {
-            self.registry
-                .target(plan_leg.label())
-                .cooldown_for(hint, now, fastrand::f64());
-        }
+        let refused = &self.legs.get(leg)?.refused_credentials;
+        self.ways.credential(leg, refused, now)
     }
 }
 

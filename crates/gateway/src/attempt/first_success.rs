@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diagnosis::{Evidence, Processed, Verdict};
-use resilience::admit::Lesson;
+use resilience::{Lesson, Ticket};
 use types::CredentialId;
 
-use super::Answer;
 use super::conclude;
 use super::course::{Course, Step};
+use super::lesson::{self, Hints};
 use super::once::{Failure, Success, Tried, Try};
+use super::ways::Going;
+use super::{Answer, AnswerBody};
 use crate::gate::Gate;
 use crate::intake::Call;
 use crate::journal::{Attempt, Event, Journal, Next};
@@ -37,31 +39,18 @@ pub async fn first_success(
     journal: &mut Journal,
 ) -> Result<Answer, Refusal> {
     let now = || gate.shared.clock.now();
-    let mut course = Course::new(&gate.shared.registry, plan, &call);
-    let mut step = course
-        .begin(now())
-        .map_err(|rest| conclude::nothing_open(plan, &call, rest, now()))?;
+    let mut course = Course::new(&gate.shared.registry, plan, &call, now());
+    let mut going = begin(&mut course, gate, plan, &call, journal).await?;
     arm_hold(plan, &call, journal);
     loop {
-        let Step::Try {
+        let Going {
             leg: index,
             credential,
-            wait,
-            next: _,
-        } = step
-        else {
-            return Err(conclude::exhausted(gate, plan, &call, step, journal, None));
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        if let Err(instead) = pay(&mut course, index, gate, plan).await {
-            journal.correct_next(instead.next());
-            step = instead;
-            continue;
-        }
+            ticket,
+            ..
+        } = going;
         let Some(leg) = plan.legs.get(index) else {
-            return Err(conclude::exhausted(gate, plan, &call, step, journal, None));
+            return Err(conclude::exhausted(gate, plan, &call, None, journal, None));
         };
         let started = now();
         course.started(index, started);
@@ -89,22 +78,156 @@ pub async fn first_success(
             ended: now(),
         };
         match tried {
-            Tried::Answered(success) => {
+            Tried::Answered(mut success) => {
                 course.answered(made.ended);
-                let state = gate.shared.registry.target(leg.label());
-                state.learned(Lesson::Answered, made.ended);
+                success.answer.ticket = answered(ticket, &success, &call, made.ended);
+                course.has_answered(index);
                 return Ok(served(*success, &made, journal));
             }
             Tried::Failed(failure) => {
-                step = course.after(index, credential, &failure, made.ended);
+                teach(ticket, &failure, plan, made.ended);
+                let step = course.after(index, credential, &failure, made.ended);
                 let verbatim = failed(*failure, &made, step, journal);
-                if let Step::Stop { .. } = step {
-                    return Err(conclude::exhausted(
-                        gate, plan, &call, step, journal, verbatim,
-                    ));
+                match next(step, &mut course, gate, plan, journal).await {
+                    Ok(next) => going = next,
+                    Err(stop) => {
+                        return Err(conclude::exhausted(
+                            gate,
+                            plan,
+                            &call,
+                            Some(stop),
+                            journal,
+                            verbatim,
+                        ));
+                    }
                 }
             }
         }
+    }
+}
+
+/// Goes to the first target that takes the call; where none does, and one will soon, waits for it.
+async fn begin(
+    course: &mut Course<'_>,
+    gate: &Gate,
+    plan: &Plan,
+    call: &Call,
+    journal: &mut Journal,
+) -> Result<Going, Refusal> {
+    let clock = &gate.shared.clock;
+    let since = clock.now();
+    loop {
+        let now = clock.now();
+        match course.begin(now) {
+            Ok(mut going) => {
+                note_skips(&mut going, journal);
+                return Ok(going);
+            }
+            Err(closed) => {
+                let Some(wait) = course.wait(&closed, since, now) else {
+                    return Err(conclude::nothing_open(plan, call, closed, journal, now));
+                };
+                arm_hold(plan, call, journal);
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// Follows the step to the next attempt; where its target takes the call no more, another one that does.
+async fn next(
+    mut step: Step,
+    course: &mut Course<'_>,
+    gate: &Gate,
+    plan: &Plan,
+    journal: &mut Journal,
+) -> Result<Going, Step> {
+    let clock = &gate.shared.clock;
+    loop {
+        let Step::Try {
+            leg,
+            credential,
+            wait,
+            ..
+        } = step
+        else {
+            return Err(step);
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        if let Err(instead) = pay(course, leg, gate, plan).await {
+            journal.correct_next(instead.next());
+            step = instead;
+            continue;
+        }
+        let since = clock.now();
+        loop {
+            let now = clock.now();
+            match course.enter(leg, credential, now) {
+                Ok(mut going) => {
+                    if going.leg != leg {
+                        course.refund(now);
+                        journal.correct_next(Next::NextTarget);
+                        note_skips(&mut going, journal);
+                    }
+                    return Ok(going);
+                }
+                Err(closed) => match course.wait(&closed, since, now) {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => {
+                        course.refund(now);
+                        for skip in closed.skips {
+                            journal.add(Event::Skipped(skip));
+                        }
+                        let stop = Step::CLOSED;
+                        journal.correct_next(stop.next());
+                        return Err(stop);
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn note_skips(going: &mut Going, journal: &mut Journal) {
+    for skip in going.passed_over.drain(..) {
+        journal.add(Event::Skipped(skip));
+    }
+}
+
+/// A good answer, as far as it is seen: what is held of the target goes along with a body that is still on the way.
+fn answered(mut ticket: Ticket, success: &Success, call: &Call, now: Instant) -> Option<Ticket> {
+    if let AnswerBody::Whole { .. } = success.answer.body {
+        ticket.ended(now);
+        return None;
+    }
+    // A failure that is passed on as it is, since the call may not be repeated, is one all the same.
+    let status = success.answer.status;
+    if status.is_server_error() || status.as_u16() == 429 {
+        let verdict = diagnosis::judge(&success.evidence);
+        if let Lesson::Failed(fault) = lesson::of(&verdict, &success.evidence, Hints::Obeyed) {
+            ticket.failed(&fault, fastrand::f64(), now);
+        }
+        return None;
+    }
+    let first_token = match call {
+        Call::Model(call) => {
+            let after = success.evidence.times.first_token;
+            after.map(|after| (after, call.raw.len() as u64))
+        }
+        Call::Http(_) => None,
+    };
+    ticket.begun(first_token, now);
+    Some(ticket)
+}
+
+/// What a failed attempt teaches; one that says nothing gives back what it held.
+fn teach(ticket: Ticket, failure: &Failure, plan: &Plan, now: Instant) {
+    let hints = Hints::when(plan.resilience.respect_retry_after);
+    match lesson::of(&failure.verdict, &failure.evidence, hints) {
+        Lesson::Failed(fault) => ticket.failed(&fault, fastrand::f64(), now),
+        Lesson::Answered | Lesson::Nothing => drop(ticket),
     }
 }
 

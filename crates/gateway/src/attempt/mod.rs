@@ -6,6 +6,8 @@ mod course;
 
 mod first_success;
 
+pub(crate) mod lesson;
+
 mod once;
 
 mod opening;
@@ -14,12 +16,15 @@ mod read;
 
 pub mod translate_or_pass;
 
+mod ways;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use provider::catalog::Price;
+use resilience::Ticket;
 use types::{Deadline, TokenUsage};
 
 use crate::admission::Place;
@@ -71,6 +76,8 @@ pub struct Answer {
     pub trail: bool,
     /// The gateway itself answered: no attempt was made.
     pub local: bool,
+    /// What the attempt holds of its target, where its body is still on the way.
+    pub ticket: Option<Ticket>,
 }
 
 impl Answer {
@@ -91,6 +98,7 @@ impl Answer {
             demo: false,
             trail: false,
             local: true,
+            ticket: None,
         }
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::Target;
-use diagnosis::{Evidence, Lane, Verdict};
+use diagnosis::{Evidence, Fault, Lane, Verdict};
 use http::Method;
 use types::CallId;
 use upstream::{Outgoing, Timers};
 
 use super::Answer;
 use super::translate_or_pass;
+use super::ways::usual_first_token;
 use crate::gate::Gate;
 use crate::intake::{Call, HttpCall, ModelCall, Upload};
 use crate::policy::{ReadyProvider, ReadyUpstream};
@@ -196,6 +197,9 @@ impl Try<'_> {
     /// A failure, diagnosed: here and nowhere else.
     pub(super) fn failure(&self, mut evidence: Box<Evidence>, verbatim: Option<Verbatim>) -> Tried {
         evidence.call_age = Some(self.call_age);
+        if evidence.fault == Some(Fault::Deadline) {
+            evidence.timer_from_caller = self.plan.is_callers_hurry();
+        }
         let took = self.now().saturating_duration_since(self.started);
         evidence.times.end.get_or_insert(took);
         let verdict = diagnosis::judge(&evidence);
@@ -274,8 +278,7 @@ impl Try<'_> {
     }
 
     pub(super) fn first_token_limit(&self) -> Duration {
-        let reasoning = matches!(self.call, Call::Model(call) if call.reasoning);
-        let usual = Duration::from_secs(if reasoning { 60 } else { 30 });
+        let usual = usual_first_token(self.call);
         self.lifted(self.plan.resilience.timeout.first_token, usual)
     }
 

@@ -21,6 +21,8 @@ const MAX_HELD: usize = 8 * 1024 * 1024;
 pub(super) struct Opening {
     attempt_start: Instant,
     limit: Duration,
+    /// Whether the caller's own hurry made the limit.
+    is_callers: bool,
     until: Instant,
     reasoning_until: Option<Instant>,
     whole: bool,
@@ -38,13 +40,14 @@ impl Opening {
         let spent = evidence.times.first_byte.unwrap_or_default();
         let sent = evidence.times.sent.unwrap_or_default();
         let attempt_start = now.checked_sub(spent).unwrap_or(now);
-        let (limit, _) = attempt.within_room(attempt.first_token_limit());
+        let (limit, shortened) = attempt.within_room(attempt.first_token_limit());
         let reasoning = matches!(attempt.call, Call::Model(call) if call.reasoning);
         let configured = attempt.plan.resilience.timeout.first_token.is_some();
         let sent_at = attempt_start + sent;
         Self {
             attempt_start,
             limit,
+            is_callers: shortened && attempt.plan.is_callers_hurry(),
             until: sent_at + limit,
             reasoning_until: (reasoning && !configured).then(|| sent_at + REASONING_WITH_SIGNS),
             whole: attempt.plan.resilience.hold == Hold::Whole,
@@ -77,6 +80,11 @@ impl Opening {
             });
         }
         fault
+    }
+
+    /// Whether a first token that did not come in time says nothing of the model.
+    pub(super) fn is_callers(&self) -> bool {
+        self.is_callers
     }
 
     pub(super) fn saw(&mut self, piece: &Piece, now: Instant) {

@@ -197,6 +197,9 @@ impl Try<'_> {
                 Some(Ok(bytes)) => begun.extend_from_slice(&bytes),
                 Some(Err(fault)) => {
                     let fault = opening.named(fault, self.plan.answer_by());
+                    if fault.fault == Fault::FirstTokenTimeout {
+                        answer.evidence.timer_from_caller = opening.is_callers();
+                    }
                     return self.broken_body(answer.evidence, Phase::Stream, fault);
                 }
             }
@@ -290,6 +293,10 @@ impl Try<'_> {
         if failed && call.may_repeat && is_there {
             return self.read_error(None, answer).await;
         }
+        if failed {
+            // It is passed on, and yet the upstream's failure.
+            self.note_head(&mut answer.evidence, status, &answer.headers);
+        }
         let is_stream = media_type(&answer.headers).eq_ignore_ascii_case("text/event-stream");
         let (idle, deadline) = (self.idle_limit(is_stream), self.plain_deadline(is_stream));
         // A body that breaks before its first byte is an ordinary failure. Only one of known length is waited for: a
@@ -347,6 +354,7 @@ impl Try<'_> {
             demo: false,
             trail,
             local: false,
+            ticket: None,
         }
     }
 
@@ -504,9 +512,6 @@ impl Try<'_> {
         fault: upstream::BodyFault,
     ) -> Tried {
         evidence.phase = phase;
-        if fault.fault == Fault::Deadline {
-            evidence.timer_from_caller = self.plan.is_callers_hurry();
-        }
         fault.complete(&mut evidence);
         self.failure(evidence, None)
     }

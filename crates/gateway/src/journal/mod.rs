@@ -149,6 +149,32 @@ pub struct Bounds {
     pub hold: Option<&'static str>,
 }
 
+/// A target that was not tried.
+#[derive(Clone, Debug)]
+pub struct Skip {
+    /// Its label.
+    pub target: Arc<str>,
+    /// A code of failures or a word.
+    pub why: &'static str,
+    /// What had closed it, where a breaker did.
+    pub opened_by: Option<Box<OpenedBy>>,
+}
+
+/// What has opened a breaker.
+#[derive(Clone, Debug)]
+pub struct OpenedBy {
+    /// What is closed: `target`, `credential` or `provider`.
+    pub level: &'static str,
+    /// The code of the failure.
+    pub cause: &'static str,
+    /// How long ago.
+    pub since: Duration,
+    /// When the next call may try, from then.
+    pub next_probe: Option<Duration>,
+    /// What the upstream said last.
+    pub excerpt: Option<Arc<str>>,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
@@ -181,12 +207,7 @@ pub enum Event {
     /// An attempt ended.
     Attempted(Box<Attempt>),
     /// A target that was not tried, and why.
-    Skipped {
-        /// Its label.
-        target: Arc<str>,
-        /// A code of failures or a word.
-        why: &'static str,
-    },
+    Skipped(Skip),
     /// Something the upstream's format could not carry.
     Lost {
         /// The field.
@@ -294,6 +315,12 @@ impl Journal {
             .clock
             .now()
             .saturating_duration_since(self.started)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.recorder.clock.now()
     }
 
     /// Appends an event.

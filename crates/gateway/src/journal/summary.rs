@@ -106,7 +106,7 @@ impl<'a> Summary<'a> {
             }
             Event::Planned(bounds) => self.bounds = Some(bounds),
             Event::Attempted(attempt) => self.attempts.push(attempt),
-            Event::Skipped { target, why } => self.skipped.push((target, why)),
+            Event::Skipped(skip) => self.skipped.push((&skip.target, skip.why)),
             Event::Lost { field, why } => self.losses.push((field, why)),
             Event::FirstContent(after) => self.first_content = Some(*after),
             Event::Answering { status } => self.status = Some(*status),

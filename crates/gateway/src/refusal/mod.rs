@@ -5,7 +5,6 @@
 mod render;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use diagnosis::{Code, Group, Origin};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::gate::Gate;
-use crate::journal::{Event, Journal, Outcome, StopReason};
+use crate::journal::{Event, Journal, Outcome, Skip, StopReason};
 use crate::relay::ReplyBody;
 
 pub use render::midstream_event;
@@ -86,6 +85,8 @@ pub struct Reason {
     pub reason_phrase: Option<String>,
     /// The connection is closed after it: what follows on it cannot be trusted.
     pub closes: bool,
+    /// Which breaker keeps the call from being tried at all.
+    pub opened_by: Option<Skip>,
     /// The client's own retry count was above zero, or it was told to wait long: no `x-should-retry: true`.
     pub client_retries: u32,
 }
@@ -122,6 +123,7 @@ impl Refusal {
             fix: Vec::new(),
             reason_phrase: None,
             closes: false,
+            opened_by: None,
             client_retries: 0,
         }))
     }
@@ -253,6 +255,3 @@ pub fn unknown_model(name: &str, near: &[String], candidates: &[String]) -> Refu
     refusal.param = Some("model".to_owned());
     refusal
 }
-
-/// The targets of a plan that were not tried.
-pub type NotTried = Vec<(Arc<str>, &'static str)>;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Envelope, Refusal};
 use crate::gate::Gate;
 use crate::journal::access_log::millis;
-use crate::journal::{Attempt, Event, Journal, Outcome};
+use crate::journal::{Attempt, Event, Journal, Outcome, Skip};
 use crate::relay::head;
 
 /// A body has at most this many bytes; evidence is shortened, then left out, to keep it.
@@ -79,6 +79,8 @@ struct Ours<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_tried: Vec<NotTriedLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    opened_by: Option<OurOpenedBy<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<OurLimit<'a>>,
     fix: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +108,22 @@ struct OurAttempt<'a> {
 struct NotTriedLine<'a> {
     target: &'a str,
     why: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opened_by: Option<OurOpenedBy<'a>>,
+}
+
+/// Why a breaker is open.
+#[derive(Serialize)]
+struct OurOpenedBy<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    level: &'static str,
+    cause: &'static str,
+    open_for_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_probe_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -299,7 +317,16 @@ fn ours<'a>(
         output_sent,
         elapsed_ms: millis(journal.elapsed()),
         attempts,
-        not_tried: not_tried(journal),
+        not_tried: not_tried(journal, detail),
+        opened_by: refusal
+            .opened_by
+            .as_ref()
+            .filter(|_| detail < Detail::Bare)
+            .and_then(|skip| {
+                let target = Some(&*skip.target);
+                let opened = opened_by(skip, detail)?;
+                Some(OurOpenedBy { target, ..opened })
+            }),
         limit: refusal.limit.as_ref().map(|limit| OurLimit {
             scope: limit.scope,
             name: &limit.name,
@@ -353,12 +380,32 @@ fn upstream_request_id(attempt: &Attempt) -> Option<&str> {
     (id.len() <= 128).then_some(id)
 }
 
-fn not_tried(journal: &Journal) -> Vec<NotTriedLine<'_>> {
+fn not_tried(journal: &Journal, detail: Detail) -> Vec<NotTriedLine<'_>> {
     let skipped = journal.events().iter().filter_map(|event| match event {
-        Event::Skipped { target, why } => Some(NotTriedLine { target, why }),
+        Event::Skipped(skip) => Some(NotTriedLine {
+            target: &skip.target,
+            why: skip.why,
+            opened_by: opened_by(skip, detail.max(Detail::Summary)),
+        }),
         _ => None,
     });
     skipped.collect()
+}
+
+/// The cause that had closed a target; what the upstream said of it only where all is told.
+fn opened_by(skip: &Skip, detail: Detail) -> Option<OurOpenedBy<'_>> {
+    let opened = skip
+        .opened_by
+        .as_deref()
+        .filter(|_| detail < Detail::Bare)?;
+    Some(OurOpenedBy {
+        target: None,
+        level: opened.level,
+        cause: opened.cause,
+        open_for_ms: millis(opened.since),
+        next_probe_ms: opened.next_probe.map(millis),
+        excerpt: opened.excerpt.as_deref().filter(|_| detail == Detail::Full),
+    })
 }
 
 /// Whether the providers may have charged for what failed.

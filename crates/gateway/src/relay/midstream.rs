@@ -4,6 +4,7 @@ use bytes::Bytes;
 use diagnosis::Evidence;
 use http::StatusCode;
 
+use crate::attempt::lesson::{self, Hints};
 use crate::gate::Gate;
 use crate::journal::{Next, StopReason};
 use crate::refusal::{self, Refusal};
@@ -26,6 +27,7 @@ pub(super) fn break_off(
     status: StatusCode,
 ) -> Bytes {
     let verdict = diagnosis::judge(&evidence);
+    settlement.learn(&lesson::of(&verdict, &evidence, Hints::TooLate));
     let Some(journal) = settlement.journal() else {
         return Bytes::new();
     };

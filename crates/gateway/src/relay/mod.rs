@@ -36,6 +36,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
         demo,
         trail,
         local,
+        ticket,
     } = answer;
     head::ids(&mut headers, &journal);
     if !local {
@@ -55,7 +56,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
             headers
                 .entry(CONTENT_TYPE)
                 .or_insert(HeaderValue::from_static("application/json"));
-            let mut settlement = Settlement::new(journal, place, price);
+            let mut settlement = Settlement::new(journal, place, price, ticket);
             settlement.used(&usage);
             settlement.sent(bytes.len());
             settlement.complete();
@@ -76,14 +77,14 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
             stream::relay(
                 Arc::clone(gate),
                 *live,
-                Settlement::new(journal, place, price),
+                Settlement::new(journal, place, price, ticket),
                 status,
             )
         }
         AnswerBody::Raw(raw) => plain::relay(
             Arc::clone(gate),
             *raw,
-            Settlement::new(journal, place, price),
+            Settlement::new(journal, place, price, ticket),
             status,
         ),
     };

@@ -12,7 +12,7 @@ use store::DrainRow;
 
 use super::{Leg, Plan};
 use crate::gate::Shared;
-use crate::journal::{Event, Journal};
+use crate::journal::{Event, Journal, Skip};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 
@@ -111,10 +111,11 @@ pub(super) fn keep_in_use(
         let Some(closure) = mark.or_else(|| window(leg, now_millis)) else {
             return true;
         };
-        journal.add(Event::Skipped {
+        journal.add(Event::Skipped(Skip {
             target: Arc::clone(leg.label()),
             why: closure.why.word(),
-        });
+            opened_by: None,
+        }));
         closed.push((Arc::clone(leg.label()), closure));
         false
     });

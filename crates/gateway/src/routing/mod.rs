@@ -36,6 +36,8 @@ pub struct Plan {
     pub begin_by: Option<Deadline>,
     /// The line on which the name is written, for the fix.
     pub line: Option<usize>,
+    /// What tells the caller from others, to breakers.
+    pub caller: u64,
 }
 
 /// One target of a plan.
@@ -120,6 +122,7 @@ pub fn plan(
         Call::Model(call) => model_plan(policy, caller, call, journal)?,
         Call::Http(call) => http_plan(policy, call, journal)?,
     };
+    plan.caller = caller.mark();
     closed::keep_in_use(shared, policy, &mut plan, journal)?;
     if plan.legs.iter().all(Leg::is_demo) {
         journal.add(Event::Demo);
@@ -291,5 +294,6 @@ fn finish(
         deadline_is_callers: deadline != ours,
         begin_by,
         line: parts.line,
+        caller: 0,
     }
 }

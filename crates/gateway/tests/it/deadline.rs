@@ -207,5 +207,11 @@ fn a_callers_tiny_limit_leaves_no_mark_on_the_target() {
             .send();
         assert_eq!(reply.status, 504);
     }
-    assert_eq!(rig.chat("p/a").header("x-goodgate-outcome"), Some("ok"));
+    let reply = rig.chat("p/a");
+    assert_eq!(
+        reply.header("x-goodgate-outcome"),
+        Some("ok"),
+        "{}",
+        reply.body
+    );
 }

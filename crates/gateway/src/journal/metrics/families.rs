@@ -82,6 +82,12 @@ families! {
         "Whether a provider, credential or target takes calls: 0 yes (closed), 1 on probation (half-open), 2 no (open).";
     COOLDOWN: Gauge "goodgate_cooldown_seconds" ["target", "level"] "seconds"
         "How long a provider, credential or target still rests because it asked to be left alone.";
+    CONCURRENCY_LIMIT: Gauge "goodgate_concurrency_limit" ["target"] ""
+        "Calls at a time that a target takes, where it has shown a limit.";
+    TARGET_INFLIGHT: Gauge "goodgate_target_inflight" ["target"] ""
+        "Calls that a target has now, each until the last byte of its answer.";
+    SHADOW: Counter "goodgate_shadow_decisions" ["target", "level", "loop"] ""
+        "What a loop that does not act would have done: calls refused or sent elsewhere, limits cut, repeats not sent.";
     RETRY_BUDGET: Gauge "goodgate_retry_budget_left" ["provider"] ""
         "Repeats that a provider's retry budget still allows.";
     CONNECTIONS: Gauge "goodgate_connections" [] ""

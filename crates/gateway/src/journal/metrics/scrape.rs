@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use resilience::registry::{Level, Reading};
+use resilience::Level;
+use resilience::breaker::Position;
+use resilience::registry::Reading;
 use store::WriteBehind;
 
 use super::Metrics;
@@ -72,13 +74,37 @@ impl Scraper {
         };
         let mut samples = text.family(&f::BREAKER_STATE);
         for reading in &readings {
-            let state = if rest(reading).is_zero() { 0 } else { 2_u64 };
-            samples.value(&[&reading.name, level(reading.level)], state);
+            let state: u64 = match reading.position {
+                _ if !rest(reading).is_zero() => 2,
+                Position::Open => 2,
+                Position::HalfOpen => 1,
+                Position::Closed | Position::Ramping => 0,
+            };
+            samples.value(&[&reading.name, reading.level.as_str()], state);
+        }
+        let mut samples = text.family(&f::CONCURRENCY_LIMIT);
+        for reading in &readings {
+            if let Some(limit) = reading.limit {
+                samples.value(&[&reading.name], u64::from(limit));
+            }
+        }
+        let targets = || readings.iter().filter(|one| one.level == Level::Target);
+        let mut samples = text.family(&f::TARGET_INFLIGHT);
+        for reading in targets() {
+            samples.value(&[&reading.name], u64::from(reading.in_flight));
+        }
+        let mut samples = text.family(&f::SHADOW);
+        for reading in &readings {
+            for (which, count) in reading.shadow.counts() {
+                if count > 0 {
+                    samples.value(&[&reading.name, reading.level.as_str(), which], count);
+                }
+            }
         }
         let mut samples = text.family(&f::COOLDOWN);
         for reading in &readings {
             let seconds = rest(reading).as_secs_f64();
-            samples.value(&[&reading.name, level(reading.level)], seconds);
+            samples.value(&[&reading.name, reading.level.as_str()], seconds);
         }
         let mut samples = text.family(&f::RETRY_BUDGET);
         for reading in &readings {
@@ -141,14 +167,6 @@ impl Scraper {
         one(&f::CLOCK_JUMPS, self.shared.resources.clock_jumps());
         let version = env!("CARGO_PKG_VERSION");
         text.family(&f::BUILD).value(&[version], 1_u64);
-    }
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Provider => "provider",
-        Level::Credential => "credential",
-        Level::Target => "target",
     }
 }
 
