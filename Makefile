@@ -113,6 +113,20 @@ endif
 
 # ---------------------------------------------------------------- measure
 
+# Thirty minutes of mixed faults; the short form of it is one of the end-to-end tests.
+SOAK_SECONDS ?= 1800
+SOAK_CALLS_A_SECOND ?= 40
+.PHONY: soak
+soak: build ## half an hour of mixed faults: no answer lies, nothing leaks, memory stays flat
+	python3 tests/e2e/setup.py --dir $(E2E_DIR) --model-dir $(MODEL_DIR)
+	$(E2E_DIR)/venv/bin/python tests/e2e/test_soak.py $(RELEASE) $(SOAK_SECONDS) $(SOAK_CALLS_A_SECOND)
+
+# Three hand-overs to a successor, each under 500 calls a second and 200 open streams.
+.PHONY: takeover
+takeover: build ## measure the hand-over: refused connections and cut streams, of which there are none
+	python3 tests/e2e/setup.py --dir $(E2E_DIR) --model-dir $(MODEL_DIR)
+	$(E2E_DIR)/venv/bin/python tests/e2e/test_takeover.py $(RELEASE)
+
 .PHONY: bench-quick
 bench-quick: build ## calls per CPU-second beside nginx, in under a minute
 	bench/quick.sh $(RELEASE)

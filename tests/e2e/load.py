@@ -14,7 +14,7 @@ WHOLE = "whole"  # all of the text, and the end that the protocol demands
 TOLD = "told"  # an error of ours: a status with a code, or an error event in a stream
 REFUSED = "refused"  # no connection
 CUT = "cut"  # the connection ended in the middle of an answer: seen by any client, but no word of why
-TRUNCATED = "truncated as success"  # an end as of a whole answer, but the text is not the whole one
+TRUNCATED = "truncated as success"  # an end as of a whole answer, but it is not the whole one, or nobody can read it
 SILENT = "silent"  # nothing for longer than anybody waits
 
 
@@ -62,16 +62,22 @@ async def read_body(reader, headers, seen):
         seen += await reader.readexactly(int(headers.get("content-length", 0)))
 
 
+def data_of(event):
+    """The data lines of a server-sent event."""
+    return [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
+
+
 def judge(status, headers, body, streamed, wanted):
     """What a completely framed answer came to."""
     if status != 200:
-        error = json.loads(body).get("error", {})
-        code = error.get("goodgate", {}).get("code", "")
-        return Answer(TOLD if code else TRUNCATED, status, code, detail=body[:200].decode(errors="replace"))
+        # Ours, or the upstream's own words where it says that the request is wrong.
+        error = json.loads(body)["error"]
+        code = error.get("goodgate", {}).get("code") or error.get("type") or ""
+        return Answer(TOLD, status, code, detail=body[:200].decode(errors="replace"))
     if "event-stream" not in headers.get("content-type", ""):
         text = json.loads(body)["choices"][0]["message"]["content"]
         return Answer(WHOLE if text == wanted else TRUNCATED, status, detail=text[:100])
-    data = [line[6:] for line in body.decode().split("\n") if line.startswith("data: ")]
+    data = ["\n".join(event) for event in map(data_of, body.decode().replace("\r\n", "\n").split("\n\n")) if event]
     events = [json.loads(line) for line in data if line != "[DONE]"]
     errors = [event["error"] for event in events if "error" in event]
     if errors:
@@ -115,7 +121,10 @@ async def judged(connection, key, model, wanted, stream, patience):
         return Answer(CUT, detail=f"{error!r} after {bytes(seen[-100:])!r}")
     if headers.get("connection") == "close":
         connection.close()
-    return judge(status, headers, bytes(seen), stream, wanted)
+    try:
+        return judge(status, headers, bytes(seen), stream, wanted)
+    except (ValueError, KeyError, TypeError) as error:
+        return Answer(TRUNCATED, status, detail=f"unreadable: {error!r} in {bytes(seen[-2000:])!r}")
 
 
 class Tally:

@@ -20,7 +20,10 @@ pub(crate) enum ServeError {
     NotReady(#[from] NotReady),
     /// The state folder or the store.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+    /// The state folder cannot be made, read or written.
+    #[error("{0}: name a folder that this user may write with --state")]
+    Folder(#[source] StoreError),
     /// Another gateway has the state folder.
     #[error(
         "{0}: stop that one, name another folder with --state, or replace it without losing a call by --takeover"
@@ -62,12 +65,23 @@ pub(crate) enum ServeError {
     NoRandomness(#[from] keys::NoRandomness),
 }
 
+impl From<StoreError> for ServeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::InUse { .. } => Self::Held(error),
+            StoreError::Io { .. } => Self::Folder(error),
+            error => Self::Store(error),
+        }
+    }
+}
+
 impl ServeError {
     /// 3: do not restart, the configuration must change; 1: anything else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::NotReady(_) => 3,
             Self::Store(_)
+            | Self::Folder(_)
             | Self::Held(_)
             | Self::Busy { .. }
             | Self::Listen { .. }

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use config::Snapshot;
 use gateway::serve;
-use store::{StateFolder, StoreError};
+use store::StateFolder;
 
 use crate::error::ServeError;
 use crate::handover::takeover::{self, Predecessor};
@@ -76,10 +76,7 @@ pub(crate) fn whereabouts(
 }
 
 fn hold(path: &std::path::Path, whereabouts: &str) -> Result<StateFolder, ServeError> {
-    let folder = StateFolder::hold(path).map_err(|error| match error {
-        StoreError::InUse { .. } => ServeError::Held(error),
-        error => ServeError::Store(error),
-    })?;
+    let folder = StateFolder::hold(path)?;
     folder.announce(whereabouts)?;
     Ok(folder)
 }

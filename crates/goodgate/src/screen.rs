@@ -31,6 +31,8 @@ pub(crate) fn start_log() {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would tell of a full disk by a panic of whoever logs.
+        .log_internal_errors(false)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
     if log.try_init().is_err() {

@@ -41,7 +41,8 @@ impl Store {
     /// Opens or makes the files in the folder, brings their schema up to date and starts the writer.
     ///
     /// # Errors
-    /// [`StoreError::Newer`], [`StoreError::Migration`], [`StoreError::Io`], [`StoreError::Database`].
+    /// [`StoreError::Damaged`], [`StoreError::Newer`], [`StoreError::Migration`], [`StoreError::Io`],
+    /// [`StoreError::Database`].
     pub fn open(
         folder: &StateFolder,
         options: &Options,
@@ -52,11 +53,16 @@ impl Store {
             .clone()
             .unwrap_or_else(|| folder.path().join("goodgate.db"));
         let governance = sqlite::governance_file(&named);
-        let keys = Keys::open(&governance)?;
-        let drains = Drains::open(&governance)?;
+        let in_governance = |error| governance.blame(error);
+        let keys = Keys::open(&governance).map_err(in_governance)?;
+        // All of it is read, so that damage is found now and not by the first caller.
+        keys.list().map_err(in_governance)?;
+        let drains = Drains::open(&governance).map_err(in_governance)?;
         let file = sqlite::calls_file(&named);
-        let writer = Writer::open(&file)?;
-        let write_behind = WriteBehind::new(options, writer.load_counts()?);
+        let in_calls = |error| file.blame(error);
+        let writer = Writer::open(&file).map_err(in_calls)?;
+        let counts = writer.load_counts().map_err(in_calls)?;
+        let write_behind = WriteBehind::new(options, counts);
         let readers = Readers::open(&file, options.readers)?;
         let (news, _) = broadcast::channel(NEWS);
         let thread = writer

@@ -46,6 +46,20 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The file is no database, or what is in it cannot be read.
+    #[error(
+        "{} is damaged. Move it away and start again, without {holds}; `sqlite3 FILE .recover` may save some of it",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is lost with it.
+        holds: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// SQLite refused.
     #[error("the database refused")]
     Database(#[from] rusqlite::Error),

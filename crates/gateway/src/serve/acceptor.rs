@@ -7,16 +7,13 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::door::Door;
 use super::drain::{self, Stage};
+use super::starved::Starved;
 use super::workers::{Accepted, Handle};
-
-/// How long the acceptor rests when the process has no descriptors left.
-const REST: Duration = Duration::from_millis(20);
 
 /// Starts the acceptor's thread.
 pub(super) fn start(
@@ -49,6 +46,7 @@ async fn accept(
         }
     };
     let mut closing = pin!(drain::reached(stage, Stage::Closing));
+    let mut starved = Starved::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -56,6 +54,7 @@ async fn accept(
         };
         match accepted {
             Ok((socket, peer)) => {
+                starved.is_over();
                 // The socket leaves this thread's poll and joins its worker's.
                 if let (Some(visitor), Ok(socket)) = (door.enter(peer), socket.into_std()) {
                     place(
@@ -70,8 +69,11 @@ async fn accept(
             }
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(REST).await;
+                let now = door.clock().now();
+                tokio::select! {
+                    () = starved.wait(&error, &listener, now) => {}
+                    () = closing.as_mut() => return,
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use types::Clock;
 
 use crate::gate::Shared;
 
@@ -37,6 +38,11 @@ impl Door {
     /// How many are inside, to be read at any time.
     pub(super) fn inside(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.inside)
+    }
+
+    /// The time.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
     }
 
     /// Lets a connection in, or not.

@@ -24,6 +24,8 @@ mod door;
 
 pub mod drain;
 
+mod starved;
+
 mod workers;
 
 use std::net::{SocketAddr, TcpListener};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use refinery::{Migration, Runner};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::error::StoreError;
 
@@ -33,6 +33,7 @@ const CALLS: &[(&str, &str)] = &[(
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseFile {
     path: PathBuf,
+    holds: &'static str,
     pragmas: &'static str,
     migrations: &'static [(&'static str, &'static str)],
 }
@@ -41,6 +42,7 @@ pub(crate) struct DatabaseFile {
 pub(crate) fn governance_file(file: &Path) -> DatabaseFile {
     DatabaseFile {
         path: file.to_owned(),
+        holds: "the keys that were made",
         pragmas: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
         migrations: GOVERNANCE,
     }
@@ -52,6 +54,7 @@ pub(crate) fn calls_file(file: &Path) -> DatabaseFile {
     name.push("-calls.db");
     DatabaseFile {
         path: file.with_file_name(name),
+        holds: "the calls up to now (keys are in another file)",
         pragmas: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
                   PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000; \
                   PRAGMA temp_store = MEMORY;",
@@ -90,6 +93,19 @@ impl DatabaseFile {
         Ok(connection)
     }
 
+    /// The same error, or what to do if it says that this file is damaged.
+    pub(crate) fn blame(&self, error: StoreError) -> StoreError {
+        if is_damage(&error) {
+            StoreError::Damaged {
+                path: self.path.clone(),
+                holds: self.holds,
+                source: Box::new(error),
+            }
+        } else {
+            error
+        }
+    }
+
     fn migrate(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let failed = |source: refinery::Error| StoreError::Migration {
             path: self.path.clone(),
@@ -113,6 +129,24 @@ impl DatabaseFile {
         Runner::new(&migrations).run(connection).map_err(failed)?;
         Ok(())
     }
+}
+
+/// Whether SQLite cannot make sense of the file; migrations wrap what it says.
+fn is_damage(error: &StoreError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let code = error
+            .downcast_ref::<rusqlite::Error>()
+            .and_then(rusqlite::Error::sqlite_error_code);
+        if matches!(
+            code,
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+        ) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The schema's version; 0 for a new file.

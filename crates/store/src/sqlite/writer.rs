@@ -117,12 +117,17 @@ struct Writing {
 impl Writing {
     fn run(mut self) {
         let mut patience = Duration::ZERO;
+        let mut was_failing = false;
         loop {
             let (wanted, stop) = self.wait(patience);
             let stored = self.store().and_then(|()| self.notice_others());
             let failure = stored.err().map(|error| self.report(&error));
             self.shared.trouble.lock().clone_from(&failure);
             let failed = failure.is_some();
+            if was_failing && !failed {
+                tracing::info!("calls are stored again");
+            }
+            was_failing = failed;
             {
                 let mut state = self.shared.bell.state.lock();
                 state.flush_done = wanted;

@@ -64,7 +64,10 @@ fn a_file_that_is_no_database_is_an_error() {
         .unwrap();
     }
     let clock = Arc::new(bench.clock.clone());
-    Store::open(&bench.folder, &Options::default(), clock).unwrap_err();
+    let error = Store::open(&bench.folder, &Options::default(), clock).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("goodgate-calls.db is damaged"), "{text}");
 }
 
 #[test]
