@@ -110,6 +110,27 @@ pub enum Fault {
         #[serde(with = "crate::serial::escaped")]
         first_bytes: Vec<u8>,
     },
+    /// The TLS session stands, but the peer chose another protocol than we offered, or none.
+    AlpnMismatch {
+        /// What we offered: `h2`.
+        #[cfg_attr(test, serde(deserialize_with = "crate::serial::leak"))]
+        offered: Word,
+        /// What it chose.
+        #[serde(serialize_with = "crate::serial::some_masked")]
+        chosen: Option<String>,
+    },
+    /// `RST_STREAM` for our stream. Source: RFC 9113, section 6.4.
+    Http2Reset {
+        /// Its error code. Source: RFC 9113, section 7.
+        reason: u32,
+    },
+    /// GOAWAY. Source: RFC 9113, section 6.8.
+    Http2GoAway {
+        /// Its error code.
+        reason: u32,
+        /// Whether our stream is among those that it says were processed.
+        processed: bool,
+    },
     /// Another reason why there is no TLS session.
     TlsOther {
         /// The TLS library's word for it.

@@ -144,6 +144,22 @@ fn happened(fault: &Fault, evidence: &Evidence) -> String {
         Fault::TlsNotTls { first_bytes } | Fault::NotHttp { first_bytes } => {
             format!("answer begins with \"{}\"", escape(first_bytes, 24))
         }
+        Fault::AlpnMismatch { offered, chosen } => match chosen {
+            Some(chosen) => format!(
+                "offered {offered}, the peer chose {}",
+                clip(&mask(chosen), 24)
+            ),
+            None => format!("offered {offered}, the peer chose no protocol"),
+        },
+        Fault::Http2Reset { reason } => format!(
+            "HTTP/2 stream reset: {} ({reason}), {received} bytes received",
+            http2_reason(*reason)
+        ),
+        Fault::Http2GoAway { reason, processed } => format!(
+            "HTTP/2 GOAWAY: {} ({reason}), our stream {}",
+            http2_reason(*reason),
+            if *processed { "cut off" } else { "not begun" }
+        ),
         Fault::TlsOther { detail } => with_detail("TLS failed", detail),
         Fault::HeadTooLarge { limit } => format!("head over the limit of {limit}"),
         Fault::Framing { what, offending } => {
@@ -335,6 +351,28 @@ fn took(evidence: &Evidence) -> String {
 }
 
 /// Source: RFC 8446, section 6; RFC 5246, section 7.2; the registry of TLS alerts.
+/// Source: RFC 9113, section 7.
+fn http2_reason(number: u32) -> &'static str {
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    let place = usize::try_from(number).unwrap_or(usize::MAX);
+    NAMES.get(place).copied().unwrap_or("unknown")
+}
+
 fn alert_name(number: u8) -> &'static str {
     match number {
         0 => "close_notify",

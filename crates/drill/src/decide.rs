@@ -1,5 +1,7 @@
 //! From a request to what is done: the script's rule, the path's or the model's fault, the style's answer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::answer::Answer;
@@ -10,6 +12,7 @@ use crate::json::object;
 use crate::models::{self, Exchange, Keys, Style};
 use crate::plain;
 use crate::script::{Facts, Playing, Rule};
+use crate::websocket;
 use crate::wire::Plan;
 use crate::wire::frame::{self, Manner};
 
@@ -20,6 +23,20 @@ pub(crate) struct Decision {
     pub(crate) status: Option<u16>,
     pub(crate) fault: Option<String>,
     pub(crate) model: Option<String>,
+    /// What is done after an upgrade, where one is asked for and nothing goes wrong before it.
+    pub(crate) upgrade: Option<websocket::Behaviour>,
+}
+
+/// What is answered, and what goes wrong, before it is put into HTTP/1.1 or HTTP/2.
+pub(crate) struct Chosen {
+    pub(crate) answer: Answer,
+    pub(crate) faults: Vec<Fault>,
+    /// The faults' names, where any strikes.
+    pub(crate) name: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) split: Option<usize>,
+    pub(crate) pace: Option<Duration>,
+    upgrade: Option<websocket::Behaviour>,
 }
 
 /// How the drill answers, whatever it is asked.
@@ -53,6 +70,32 @@ pub(crate) fn decide(
     n: u64,
     unix_millis: u64,
 ) -> Decision {
+    let head = &request.head;
+    let chosen = choose(request, playing, settings, n, unix_millis);
+    let manner = Manner {
+        http10: head.minor_version == 0,
+        head_only: head.method == "HEAD",
+        keep_alive: head.keeps_alive(),
+        split: chosen.split,
+        pace: chosen.pace,
+    };
+    Decision {
+        plan: frame::plan(&chosen.answer, &chosen.faults, manner),
+        status: status(&chosen.answer, &chosen.faults),
+        upgrade: chosen.upgrade.filter(|_| chosen.faults.is_empty()),
+        fault: chosen.name,
+        model: chosen.model,
+    }
+}
+
+/// Chooses what is answered, and what goes wrong.
+pub(crate) fn choose(
+    request: &Request,
+    playing: &Playing,
+    settings: Settings,
+    n: u64,
+    unix_millis: u64,
+) -> Chosen {
     let head = &request.head;
     let attempt = head.attempt().unwrap_or(1);
     let forced = plain::forced_fault(head.path());
@@ -107,20 +150,16 @@ pub(crate) fn decide(
     for fault in &faults {
         bend::bend(fault, &mut answer, style);
     }
-    let manner = Manner {
-        http10: head.minor_version == 0,
-        head_only: head.method == "HEAD",
-        keep_alive: head.keeps_alive(),
-        split,
-        pace: pace.or(behaviour.pace),
-    };
-    Decision {
-        plan: frame::plan(&answer, &faults, manner),
-        status: status(&answer, &faults),
-        fault: behaviour
+    Chosen {
+        upgrade: websocket::behaviour(path, head),
+        answer,
+        name: behaviour
             .name
             .filter(|_| !faults.is_empty() || behaviour.pace.is_some()),
+        faults,
         model,
+        split,
+        pace: pace.or(behaviour.pace),
     }
 }
 
@@ -219,6 +258,7 @@ pub(crate) fn plain_decision(answer: &Answer, fault: Option<String>) -> Decision
         status: Some(answer.status),
         fault,
         model: None,
+        upgrade: None,
     }
 }
 

@@ -6,7 +6,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! It is its own HTTP/1.1 server on raw sockets, because it must break HTTP on purpose, and shares no code with
+//! It is its own HTTP/1.1 server on raw sockets, because it must break HTTP on purpose (HTTP/2 it speaks with a library,
+//! and breaks it beside that), and shares no code with
 //! `dialect`, so that one mistake cannot hide on both sides. What it does is chosen by, in this order: a rule of its
 //! [`Script`]; a path below `/fault/NAME/`; the model's name (a [demo model](demo::MODELS), or `fault:NAME`).
 
@@ -15,6 +16,7 @@ mod decide;
 pub mod demo;
 pub mod faults;
 mod http;
+mod http2;
 mod json;
 mod models;
 mod plain;
@@ -23,6 +25,7 @@ pub mod script;
 mod seen;
 mod server;
 mod tls;
+mod websocket;
 mod wire;
 
 pub use faults::Fault;

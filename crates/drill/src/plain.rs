@@ -1,4 +1,4 @@
-//! Plain HTTP resources, for routes that are no model's: `/json/...`, `/flaky/N/...`, `/health`.
+//! Plain HTTP resources, for routes that are no model's: `/json/...`, `/flaky/N/...`, `/health`, `/ws/...`.
 
 use crate::answer::Answer;
 use crate::faults::Fault;
@@ -26,6 +26,9 @@ pub(crate) fn flaky(path: &str, attempt: u32) -> Option<Vec<Fault>> {
 
 /// A JSON resource: any path but those of models.
 pub(crate) fn resource(path: &str, head: &Head, body_length: usize) -> Option<Answer> {
+    if let Some(refusal) = crate::websocket::refusal(path) {
+        return Some(refusal);
+    }
     if path == "/health" {
         return Some(Answer::json(200, &object! { "status" => "ok" }));
     }

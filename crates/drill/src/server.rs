@@ -18,10 +18,12 @@ use crate::answer::Answer;
 use crate::decide::{self, Decision, Settings};
 use crate::faults::{Early, End, Fault, KeepAliveLie};
 use crate::http::{BodyError, BodyReader, Head, Parsed, Request, parse_head};
+use crate::http2::{self, PREFACE};
 use crate::models::{Keys, Style};
 use crate::script::{ConnectionFault, Playing, Script};
 use crate::seen::{Seen, SeenLog};
 use crate::tls::{Tls, TlsScript};
+use crate::websocket;
 use crate::wire::{Connection, Ended, Socket};
 
 /// How many connections may wait to be accepted.
@@ -67,10 +69,10 @@ pub struct Drill {
 }
 
 #[derive(Debug)]
-struct Shared {
-    settings: Settings,
-    playing: RwLock<Arc<Playing>>,
-    log: SeenLog,
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) playing: RwLock<Arc<Playing>>,
+    pub(crate) log: SeenLog,
     connections: AtomicU64,
     tls: Option<Tls>,
 }
@@ -251,9 +253,29 @@ async fn accept(stream: TcpStream, n: u64, shared: Arc<Shared>) {
     let Some(mut connection) = accepted else {
         return;
     };
+    if is_http2(&mut connection).await {
+        return http2::serve(connection, n, shared).await;
+    }
     let mut nth = 0_u64;
     while let Some(next) = exchange(connection, n, &mut nth, &shared).await {
         connection = next;
+    }
+}
+
+/// Whether the client begins as HTTP/2 does; what was read stays in the buffer.
+async fn is_http2(connection: &mut Connection) -> bool {
+    loop {
+        let length = connection.input.len().min(PREFACE.len());
+        let begun = connection.input.get(..length).unwrap_or_default();
+        if !PREFACE.starts_with(begun) {
+            return false;
+        }
+        if length == PREFACE.len() {
+            return true;
+        }
+        if !matches!(connection.read().await, Ok(true)) {
+            return false;
+        }
     }
 }
 
@@ -329,6 +351,12 @@ async fn exchange(
     let n = noted(&request);
     let now = SystemClock.unix_millis();
     let mut decision = decide::decide(&request, &playing, shared.settings, n, now);
+    if let Some(behaviour) = decision.upgrade {
+        shared.log.update(n, |seen| seen.status = Some(101));
+        websocket::serve(connection, &request.head, behaviour).await;
+        shared.log.end(n, |seen| seen.finished = true);
+        return None;
+    }
     drop(request);
     decision.fault = decision.fault.or(early_name);
     finish(connection, n, &decision, shared).await

@@ -215,7 +215,7 @@ impl Tls {
         let mut config = builder
             .with_single_cert(made.chain, made.key)
             .map_err(other)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Ok(Self {
             script,

@@ -15,12 +15,13 @@ use crate::body::{Beginning, Body};
 use crate::connect::{Failed, Opener};
 use crate::connection::Connection;
 use crate::decode::Decoder;
-use crate::destination::Destination;
+use crate::destination::{Destination, HttpVersion};
 use crate::dns::Resolver;
 use crate::exchange::{Began, Exchange, State};
 use crate::faults::head_facts;
+use crate::http2::{self, Lines, Sent};
 use crate::identity::Identity;
-use crate::pool::{Bounds, Pool};
+use crate::pool::{Bounds, Pool, Slept};
 use crate::timer::Timer;
 use crate::upload::{Sending, Upload};
 use http1::buffers::Buffers;
@@ -29,6 +30,9 @@ use http1::{Asked, Framing, HeadReader};
 
 /// Default limit of an answer's head in bytes. Source: failures.md, `response_header_too_large`.
 pub const MAXIMUM_HEAD: usize = 64 * 1024;
+
+/// The protocol's name in TLS. Source: RFC 7301, section 6.
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// A promise of `Keep-Alive: timeout=n` is used less this, for the way the request has to go.
 const PROMISE_MARGIN: Duration = Duration::from_secs(1);
@@ -83,7 +87,7 @@ pub struct Outgoing<'a> {
     /// The whole body in pieces, sent with its length; none for no body. Nothing of it is copied.
     pub body: Vec<Bytes>,
     /// A body that is still coming, in place of a whole one.
-    pub upload: Option<Upload>,
+    pub upload: Option<Box<Upload>>,
     /// What the call is.
     pub lane: Lane,
     /// Whether the request may be sent again although the upstream may have acted on it.
@@ -120,19 +124,19 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Whether it may be sent again when it is not known to have been received.
-    fn may_repeat(&self) -> bool {
+    pub(crate) fn may_repeat(&self) -> bool {
         self.idempotent || self.lane == Lane::Model
     }
 }
 
 /// What one call of [`Client::send`] is about.
 #[derive(Clone, Copy, Debug)]
-struct Call<'a> {
-    to: &'a Destination,
-    request: &'a Outgoing<'a>,
-    length: Option<u64>,
-    timers: &'a Timers,
-    start: Instant,
+pub(crate) struct Call<'a> {
+    pub(crate) to: &'a Destination,
+    pub(crate) request: &'a Outgoing<'a>,
+    pub(crate) length: Option<u64>,
+    pub(crate) timers: &'a Timers,
+    pub(crate) start: Instant,
 }
 
 /// An answer whose head has come.
@@ -140,9 +144,9 @@ struct Call<'a> {
 pub struct Answer {
     /// The status, never 1xx.
     pub status: StatusCode,
-    /// HTTP/1.0 or HTTP/1.1.
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
-    /// The reason phrase, possibly empty.
+    /// The reason phrase, possibly empty; HTTP/2 has none.
     pub reason: Bytes,
     /// The headers.
     pub headers: HeaderMap,
@@ -190,11 +194,26 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) buffers: Buffers,
-    resolver: Arc<Resolver>,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) lines: Lines,
     pool: Mutex<Pool>,
 }
 
 impl Shared {
+    /// An idle HTTP/1.1 connection that is still good.
+    pub(crate) fn take_idle(&self, to: &Destination) -> Option<Box<Connection>> {
+        self.pool.lock().take(to, self.clock.now())
+    }
+
+    /// Closes what is past its time; everything after the machine has slept.
+    fn sweep(&self, now: Instant) {
+        let slept = self.pool.lock().sweep(now, self.clock.unix_millis());
+        match slept {
+            Slept::Yes => self.lines.close_all(),
+            Slept::No => self.lines.sweep(),
+        }
+    }
+
     pub(crate) fn put_back(
         &self,
         identity: &Identity,
@@ -204,8 +223,10 @@ impl Shared {
     ) {
         let mut pool = self.pool.lock();
         pool.put(identity, limit, connection, now);
-        if pool.is_sweep_due(now) {
-            pool.sweep(now, self.clock.unix_millis());
+        let is_due = pool.is_sweep_due(now);
+        drop(pool);
+        if is_due {
+            self.sweep(now);
         }
     }
 }
@@ -223,6 +244,7 @@ impl Client {
                 clock: options.clock,
                 buffers: Buffers::default(),
                 resolver: options.resolver,
+                lines: Lines::default(),
                 pool: Mutex::new(Pool::new(bounds)),
             }),
         }
@@ -247,12 +269,8 @@ impl Client {
         let start = self.shared.clock.now();
         let mut evidence = Box::<Evidence>::default();
         evidence.lane = request.lane;
-        let mut head = self.shared.buffers.take_head();
         let length = request.length();
-        let mut upload = request
-            .upload
-            .take()
-            .map(|upload| Box::new(Sending::new(upload)));
+        let mut upload = request.upload.take();
         let call = Call {
             to,
             request: &request,
@@ -260,8 +278,19 @@ impl Client {
             timers,
             start,
         };
+        let mut ready = None;
+        if to.http != HttpVersion::One {
+            // Boxed: rare, and it would make every call's future larger.
+            match Box::pin(self.try_http2(call, &mut upload, &mut evidence)).await {
+                Ok(Sent::Http2(began)) => return self.answer_http2(&request, *began, evidence),
+                Ok(Sent::Http1(connection)) => ready = Some(connection),
+                Err(failed) => return Err(self.failed(failed, timers, start, evidence)),
+            }
+        }
+        let mut upload = upload.map(|upload| Box::new(Sending::new(upload)));
+        let mut head = self.shared.buffers.take_head();
         let sent = self
-            .try_send(call, &mut upload, &mut head, &mut evidence)
+            .try_send(call, ready, &mut upload, &mut head, &mut evidence)
             .await;
         self.shared.buffers.put_head(head);
         match sent {
@@ -273,19 +302,38 @@ impl Client {
     /// Closes idle connections whose time is over. Called by itself every few seconds while there are calls;
     /// call it now and then where there may be none.
     pub fn sweep(&self) {
-        let (now, wall) = (self.shared.clock.now(), self.shared.clock.unix_millis());
-        self.shared.pool.lock().sweep(now, wall);
+        self.shared.sweep(self.shared.clock.now());
     }
 
-    /// How many connections are idle.
+    /// How many HTTP/1.1 connections are idle.
     #[must_use]
     pub fn idle_connections(&self) -> usize {
         self.shared.pool.lock().len()
     }
 
+    /// How many HTTP/2 connections take calls.
+    #[must_use]
+    pub fn http2_connections(&self) -> usize {
+        self.shared.lines.len()
+    }
+
+    async fn try_http2(
+        &self,
+        call: Call<'_>,
+        upload: &mut Option<Box<Upload>>,
+        evidence: &mut Evidence,
+    ) -> Result<Sent, Failed> {
+        if call.timers.deadline.has_passed(call.start) {
+            return Err(Fault::Deadline.into());
+        }
+        let mut sleep = pin!(None::<Sleep>);
+        http2::send(&self.shared, call, upload, &mut sleep.as_mut(), evidence).await
+    }
+
     async fn try_send(
         &self,
         call: Call<'_>,
+        ready: Option<Box<Connection>>,
         upload: &mut Option<Box<Sending>>,
         head: &mut Vec<u8>,
         evidence: &mut Evidence,
@@ -312,7 +360,7 @@ impl Client {
         }
         let mut sleep = pin!(None::<Sleep>);
         let mut timer: Timer<'_> = sleep.as_mut();
-        let mut pooled = self.shared.pool.lock().take(to, start);
+        let mut pooled = ready.or_else(|| self.shared.pool.lock().take(to, start));
         loop {
             let mut connection = match pooled.take() {
                 Some(connection) => {
@@ -322,6 +370,9 @@ impl Client {
                 // Boxed: rare, and it would make every call's future as large as a handshake.
                 None => Box::pin(self.opener(call).open(&mut timer, evidence)).await?,
             };
+            if connection.alpn().is_some_and(|chosen| chosen != HTTP_1_1) {
+                return Err(http2::other_protocol(&connection, "http/1.1").into());
+            }
             evidence.reused = connection.reused;
             evidence.tls_version = connection.tls_version.map(str::to_owned);
             connection.begin_call();
@@ -392,8 +443,8 @@ impl Client {
         }
         let mut decoder = None;
         if request.decode && head.framing != Framing::Nothing {
-            match Decoder::for_headers(&head.headers) {
-                Ok(found) => decoder = found.map(Box::new),
+            match decoder_for(&mut head.headers) {
+                Ok(found) => decoder = found,
                 // The status says more than a body that cannot be read; its coding stays told.
                 Err(_) if !head.status.is_success() => {}
                 Err(fault) => {
@@ -401,10 +452,6 @@ impl Client {
                     evidence.fault = Some(fault);
                     return Err(evidence);
                 }
-            }
-            if decoder.is_some() {
-                head.headers.remove(header::CONTENT_ENCODING);
-                head.headers.remove(header::CONTENT_LENGTH);
             }
         }
         connection.promised = head
@@ -435,6 +482,40 @@ impl Client {
         })
     }
 
+    fn answer_http2(
+        &self,
+        request: &Outgoing<'_>,
+        began: http2::Began,
+        mut evidence: Box<Evidence>,
+    ) -> Result<Answer, Box<Evidence>> {
+        let (parts, ()) = began.response.into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
+        evidence.phase = Phase::Body;
+        if !status.is_success() {
+            evidence.head = Some(head_facts(status, &headers, self.unix()));
+        }
+        let mut decoder = None;
+        if request.decode && !began.body.is_empty() {
+            match decoder_for(&mut headers) {
+                Ok(found) => decoder = found,
+                Err(_) if !status.is_success() => {}
+                Err(fault) => {
+                    evidence.head = Some(head_facts(status, &headers, self.unix()));
+                    evidence.fault = Some(fault);
+                    return Err(evidence);
+                }
+            }
+        }
+        Ok(Answer {
+            status,
+            version: Version::HTTP_2,
+            reason: Bytes::new(),
+            headers,
+            body: Body::of_http2(Arc::clone(&self.shared), began.body, decoder),
+            evidence,
+        })
+    }
+
     fn failed(
         &self,
         failed: Failed,
@@ -453,6 +534,16 @@ impl Client {
     fn unix(&self) -> i64 {
         i64::try_from(self.shared.clock.unix_millis() / 1000).unwrap_or(i64::MAX)
     }
+}
+
+/// The decoder for what is encoded; the headers then say what comes out of it.
+fn decoder_for(headers: &mut HeaderMap) -> Result<Option<Box<Decoder>>, Fault> {
+    let decoder = Decoder::for_headers(headers)?;
+    if decoder.is_some() {
+        headers.remove(header::CONTENT_ENCODING);
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(decoder.map(Box::new))
 }
 
 fn asked(method: &Method) -> Asked {

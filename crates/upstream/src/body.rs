@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::decode::Decoder;
 use crate::exchange::Unsent;
 use crate::faults;
+use crate::http2::Incoming;
 use crate::identity::Identity;
 use crate::timer::{Limit, Wait};
 use http1::{BodyReader, Framing, Step};
@@ -54,6 +55,8 @@ impl BodyFault {
 pub struct Body {
     shared: Arc<Shared>,
     connection: Option<Box<Connection>>,
+    /// The stream of HTTP/2 in place of a connection, until it has ended.
+    http2: Option<Box<Incoming>>,
     identity: Identity,
     idle_limit: Duration,
     keep_alive: bool,
@@ -70,6 +73,7 @@ pub struct Body {
     bulk: bool,
     timer: Option<Pin<Box<Sleep>>>,
     waiting: Option<Waiting>,
+    trailers: Option<HeaderMap>,
 }
 
 /// A wait under way; it outlives a `next` that was dropped, so that idle time adds up.
@@ -101,6 +105,7 @@ impl Body {
         let mut body = Self {
             shared,
             connection: Some(beginning.connection),
+            http2: None,
             identity: beginning.identity,
             idle_limit: beginning.idle_limit,
             keep_alive: beginning.keep_alive,
@@ -116,6 +121,7 @@ impl Body {
             bulk: false,
             timer: None,
             waiting: None,
+            trailers: None,
         };
         match body.reader.step(&mut body.buffer) {
             Ok(Step::Data(data)) => {
@@ -127,6 +133,40 @@ impl Body {
         }
         body.settle(beginning.now);
         body
+    }
+
+    /// The body of an answer on a stream of HTTP/2.
+    pub(crate) fn of_http2(
+        shared: Arc<Shared>,
+        incoming: Incoming,
+        decoder: Option<Box<Decoder>>,
+    ) -> Self {
+        let framing = if incoming.is_empty() {
+            Framing::Nothing
+        } else {
+            Framing::UntilClose
+        };
+        Self {
+            shared,
+            connection: None,
+            http2: (framing == Framing::UntilClose).then(|| Box::new(incoming)),
+            identity: Identity::new(""),
+            idle_limit: Duration::ZERO,
+            keep_alive: false,
+            reader: BodyReader::new(framing),
+            ready: Bytes::new(),
+            buffer: BytesMut::new(),
+            unsent: None,
+            decoder,
+            encoded: Bytes::new(),
+            received: 0,
+            fault: None,
+            ended: false,
+            bulk: false,
+            timer: None,
+            waiting: None,
+            trailers: None,
+        }
     }
 
     /// The next piece, never empty; `None` after the last. An error is the last thing that comes.
@@ -227,7 +267,7 @@ impl Body {
     /// The fields after the last chunk, once the body is finished.
     #[must_use]
     pub fn trailers(&self) -> Option<HeaderMap> {
-        self.reader.trailers()
+        self.trailers.clone().or_else(|| self.reader.trailers())
     }
 
     fn poll_next(
@@ -281,6 +321,9 @@ impl Body {
         if let Some(fault) = self.fault.take() {
             return Poll::Ready(Some(Err(self.fail(fault, None))));
         }
+        if self.http2.is_some() {
+            return self.poll_http2(cx, idle, deadline);
+        }
         loop {
             if !self.waits_for_bulk() {
                 match self.reader.step(&mut self.buffer) {
@@ -313,6 +356,37 @@ impl Body {
                     let (fault, fired) = limit.fired();
                     return Poll::Ready(Some(Err(self.fail(fault, Some(fired)))));
                 }
+            }
+        }
+    }
+
+    fn poll_http2(
+        &mut self,
+        cx: &mut Context<'_>,
+        idle: Duration,
+        deadline: Deadline,
+    ) -> Poll<Option<Result<Bytes, BodyFault>>> {
+        let Some(incoming) = &mut self.http2 else {
+            return Poll::Ready(None);
+        };
+        match incoming.poll_piece(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.waiting = None;
+                self.received = self.received.saturating_add(piece.len() as u64);
+                Poll::Ready(Some(Ok(piece)))
+            }
+            Poll::Ready(Some(Err(fault))) => Poll::Ready(Some(Err(self.fail(fault, None)))),
+            Poll::Ready(None) => {
+                self.trailers = incoming.take_trailers();
+                self.http2 = None;
+                self.reader.end();
+                self.settle(None);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let limit = ready!(self.poll_limit(cx, idle, deadline));
+                let (fault, fired) = limit.fired();
+                Poll::Ready(Some(Err(self.fail(fault, Some(fired)))))
             }
         }
     }
@@ -426,6 +500,7 @@ impl Body {
 
     fn fail(&mut self, fault: Fault, limit: Option<LimitFired>) -> BodyFault {
         self.connection = None;
+        self.http2 = None;
         self.decoder = None;
         self.ready = Bytes::new();
         self.ended = true;

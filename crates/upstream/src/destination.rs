@@ -34,6 +34,18 @@ impl fmt::Display for Scheme {
     }
 }
 
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpVersion {
+    /// HTTP/1.1, the default.
+    #[default]
+    One,
+    /// HTTP/2 alone; without TLS it is begun at once, with prior knowledge.
+    Two,
+    /// HTTP/2 where a TLS server chooses it, else HTTP/1.1.
+    Auto,
+}
+
 /// A place to connect to; built once per target when a snapshot is loaded, then shared.
 ///
 /// Two destinations with the same scheme, host, port and TLS settings share their pooled connections,
@@ -52,6 +64,8 @@ pub struct Destination {
     pub idle_limit: Duration,
     /// Which resolved addresses may be connected to. Default: all but link-local and metadata services.
     pub reach: Reach,
+    /// Which HTTP is spoken. Default: HTTP/1.1.
+    pub http: HttpVersion,
     pub(crate) identity: Identity,
 }
 
@@ -78,18 +92,29 @@ impl Destination {
         self
     }
 
+    /// The same with another version of HTTP.
+    #[must_use]
+    pub fn with_http(mut self, http: HttpVersion) -> Self {
+        self.http = match self.scheme {
+            // Without TLS nobody is asked which it should be.
+            Scheme::Http if http == HttpVersion::Auto => HttpVersion::One,
+            _ => http,
+        };
+        self.tls = self.tls.map(|policy| Arc::new(policy.with_http(self.http)));
+        self.identify();
+        self
+    }
+
     /// The same with other rules on addresses.
     #[must_use]
     pub fn with_reach(mut self, reach: Reach) -> Self {
         self.reach = reach;
-        self.identity = identity(
-            self.scheme,
-            &self.host,
-            self.port,
-            self.tls.as_deref(),
-            reach,
-        );
+        self.identify();
         self
+    }
+
+    fn identify(&mut self) {
+        self.identity = identity(self);
     }
 
     fn new(scheme: Scheme, host: &str, port: u16, tls: Option<Arc<TlsPolicy>>) -> Self {
@@ -97,16 +122,18 @@ impl Destination {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
             .unwrap_or(host);
-        let reach = Reach::Private;
-        Self {
+        let mut destination = Self {
             scheme,
             host: Arc::from(bare),
             port,
-            identity: identity(scheme, bare, port, tls.as_deref(), reach),
+            identity: Identity::new(""),
             tls,
             idle_limit: IDLE_LIMIT,
-            reach,
-        }
+            reach: Reach::Private,
+            http: HttpVersion::One,
+        };
+        destination.identify();
+        destination
     }
 }
 
@@ -121,13 +148,11 @@ impl fmt::Display for Destination {
 }
 
 /// What makes pooled connections interchangeable: a connection opened under a laxer rule is not reused under a stricter one.
-fn identity(
-    scheme: Scheme,
-    host: &str,
-    port: u16,
-    tls: Option<&TlsPolicy>,
-    reach: Reach,
-) -> Identity {
-    let fingerprint = tls.map_or("", TlsPolicy::fingerprint);
-    Identity::new(&format!("{scheme}://{host}:{port}|{reach:?}|{fingerprint}"))
+fn identity(of: &Destination) -> Identity {
+    let fingerprint = of.tls.as_deref().map_or("", TlsPolicy::fingerprint);
+    let (scheme, host, port) = (of.scheme, &of.host, of.port);
+    let (reach, http) = (of.reach, of.http);
+    Identity::new(&format!(
+        "{scheme}://{host}:{port}|{reach:?}|{http:?}|{fingerprint}"
+    ))
 }

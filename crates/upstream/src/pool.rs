@@ -28,6 +28,13 @@ pub(crate) struct Bounds {
     pub(crate) total: usize,
 }
 
+/// Whether the machine has slept, as far as its clocks tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slept {
+    Yes,
+    No,
+}
+
 /// The idle connections of one client.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -141,7 +148,7 @@ impl Pool {
 
     /// Closes what is past its time or closed by the peer; everything when the clocks have parted, for then the machine
     /// has slept and peers have gone without a word.
-    pub(crate) fn sweep(&mut self, now: Instant, unix_millis: u64) {
+    pub(crate) fn sweep(&mut self, now: Instant, unix_millis: u64) -> Slept {
         self.swept = Some(now);
         let parted = self.clocks.look(now, unix_millis).is_some();
         for place in self.places.values_mut() {
@@ -153,6 +160,7 @@ impl Pool {
             !place.idle.is_empty() || place.lesson.is_some_and(|(_, until)| now < until)
         });
         self.total = self.places.values().map(|place| place.idle.len()).sum();
+        if parted { Slept::Yes } else { Slept::No }
     }
 
     /// How many connections are idle, for tests and pages.

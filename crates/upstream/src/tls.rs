@@ -14,6 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::destination::HttpVersion;
+
 /// The lowest version that is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MinimumTls {
@@ -163,6 +165,22 @@ impl TlsPolicy {
             server_name,
             fingerprint: format!("{:016x}", hasher.finish()),
         })
+    }
+
+    /// The same, offering these versions of HTTP.
+    pub(crate) fn with_http(&self, http: HttpVersion) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        let offered: &[&[u8]] = match http {
+            HttpVersion::One => &[b"http/1.1"],
+            HttpVersion::Two => &[b"h2"],
+            HttpVersion::Auto => &[b"h2", b"http/1.1"],
+        };
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        Self {
+            config: Arc::new(config),
+            server_name: self.server_name.clone(),
+            fingerprint: self.fingerprint.clone(),
+        }
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {

@@ -42,7 +42,7 @@ pub(crate) enum Stopped {
 /// An upload on its way to an HTTP/1.1 peer.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    upload: Upload,
+    upload: Box<Upload>,
     /// What is to be written before the next piece is asked for: a chunk's size, its bytes, its end.
     due: [Bytes; 3],
     sent: u64,
@@ -52,7 +52,7 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    pub(crate) fn new(upload: Upload) -> Self {
+    pub(crate) fn new(upload: Box<Upload>) -> Self {
         Self {
             left: upload.length,
             upload,

@@ -58,6 +58,9 @@ pub(crate) fn origin(code: Code, evidence: &Evidence) -> Origin {
 /// Whether the upstream may have executed the request: the table's word, made sharper by phase and bytes.
 pub(crate) fn processed(code: Code, evidence: &Evidence) -> Processed {
     let said = code.facts().processed;
+    if is_untouched(evidence) {
+        return Processed::No;
+    }
     let before_sending = matches!(evidence.phase, Phase::Dns | Phase::Connect | Phase::Tls);
     match said {
         Processed::Maybe if evidence.head.is_none() && before_sending => Processed::No,
@@ -71,12 +74,36 @@ pub(crate) fn processed(code: Code, evidence: &Evidence) -> Processed {
         Processed::Maybe
             if evidence.head.is_some()
                 && matches!(evidence.phase, Phase::Body | Phase::Stream)
-                && matches!(evidence.fault, Some(Fault::Deadline | Fault::ClientGone)) =>
+                && matches!(
+                    evidence.fault,
+                    Some(
+                        Fault::Deadline
+                            | Fault::ClientGone
+                            | Fault::Http2Reset { .. }
+                            | Fault::Http2GoAway { .. }
+                    )
+                ) =>
         {
             Processed::Yes
         }
         Processed::No | Processed::Maybe | Processed::Yes => said,
     }
+}
+
+/// Whether an HTTP/2 peer says itself that it has not processed the stream. Source: RFC 9113, section 8.7.
+fn is_untouched(evidence: &Evidence) -> bool {
+    const REFUSED_STREAM: u32 = 7;
+    matches!(
+        evidence.fault,
+        Some(
+            Fault::Http2Reset {
+                reason: REFUSED_STREAM
+            } | Fault::Http2GoAway {
+                processed: false,
+                ..
+            }
+        )
+    )
 }
 
 /// How long each phase took that was reached, the last one included.

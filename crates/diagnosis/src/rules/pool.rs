@@ -15,6 +15,12 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
         Fault::Reset if begun => Some(Code::ResponseReset),
         Fault::Reset => Some(Code::ConnectionReset),
         Fault::BodyTruncated => Some(Code::ResponseTruncated),
+        // A peer that leaves in peace and has not begun our stream is being restarted or replaced.
+        Fault::Http2GoAway {
+            reason: 0,
+            processed: false,
+        } => Some(Code::Draining),
+        Fault::Http2GoAway { .. } | Fault::Http2Reset { .. } => Some(Code::H2StreamReset),
         Fault::WriteTimeout => Some(Code::ConnectionWriteTimeout),
         Fault::HeaderTimeout => Some(Code::ResponseHeaderTimeout),
         _ => None,

@@ -17,6 +17,7 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
         Fault::TlsAlert { .. } if evidence.head.is_some() => Some(Code::ResponseReset),
         Fault::TlsAlert { number } => Some(alert(*number)),
         Fault::TlsNotTls { first_bytes } => Some(plain_answer(first_bytes)),
+        Fault::AlpnMismatch { .. } => Some(Code::TlsAlpnMismatch),
         Fault::TlsOther { detail } => Some(other(detail)),
         Fault::NotHttp { first_bytes } => Some(no_http(first_bytes)),
         _ => None,

@@ -75,6 +75,13 @@ fn fault() -> impl Strategy<Value = Fault> {
         any::<i32>().prop_map(|errno| Fault::Unreachable { errno }),
         any::<i32>().prop_map(|errno| Fault::LocalResource { errno }),
         any::<u8>().prop_map(|number| Fault::TlsAlert { number }),
+        (0_u32..20).prop_map(|reason| Fault::Http2Reset { reason }),
+        (any::<u32>(), any::<bool>())
+            .prop_map(|(reason, processed)| Fault::Http2GoAway { reason, processed }),
+        prop::option::of(text()).prop_map(|chosen| Fault::AlpnMismatch {
+            offered: "h2",
+            chosen
+        }),
         (any::<Option<i64>>(), any::<i64>()).prop_map(|(not_after, now)| Fault::TlsCertificate(
             CertificateFault::Expired { not_after, now }
         )),

@@ -9,11 +9,9 @@ mod pages;
 use crate::cause::Code;
 
 /// Codes that [`crate::judge`] never gives: an attempt cannot show them.
-const NEVER_JUDGED: [Code; 15] = [
+const NEVER_JUDGED: [Code; 14] = [
     // Needs the provider's status page.
     Code::IncidentReported,
-    // Needs an HTTP/2 connection to an upstream; ours is HTTP/1.1.
-    Code::H2StreamReset,
     // Refusals before any attempt.
     Code::ClientTimeout,
     Code::Unauthenticated,

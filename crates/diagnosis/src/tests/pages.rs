@@ -151,7 +151,7 @@ fn does(facts: &Facts) -> String {
 
 /// Whether the code is given before any attempt.
 fn is_refusal(code: Code) -> bool {
-    NEVER_JUDGED.contains(&code) && !matches!(code, Code::H2StreamReset | Code::IncidentReported)
+    NEVER_JUDGED.contains(&code) && code != Code::IncidentReported
 }
 
 /// Codes whose error body is the provider's own.

@@ -101,6 +101,11 @@ pub enum Fault {
         /// What becomes of it.
         lie: KeepAliveLie,
     },
+    /// HTTP/2 goes wrong; HTTP/1.1 is left alone.
+    Http2 {
+        /// How.
+        lie: Http2Lie,
+    },
     /// Something happens before the request's body is read.
     Early {
         /// What happens.
@@ -354,6 +359,28 @@ pub enum KeepAliveLie {
     ResetOnNext,
 }
 
+/// How HTTP/2 goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Http2Lie {
+    /// The stream is reset with `REFUSED_STREAM`: it was not processed.
+    Refuse,
+    /// The stream is reset with `INTERNAL_ERROR` before an answer.
+    Reset,
+    /// The same in the middle of the body.
+    ResetMidBody,
+    /// The stream is reset with `ENHANCE_YOUR_CALM`.
+    Calm,
+    /// GOAWAY with `NO_ERROR` says that the stream was not processed, then the connection ends.
+    Leave,
+    /// The same with `ENHANCE_YOUR_CALM`.
+    LeaveForCalm,
+    /// GOAWAY with `INTERNAL_ERROR` says that the stream may have been processed, then the connection ends.
+    CutOff,
+    /// The answer is good, and after it the connection says goodbye.
+    Drain,
+}
+
 /// What happens before a request's body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -389,6 +416,7 @@ impl Fault {
             Self::Body { .. } => "body",
             Self::Stream { .. } => "stream",
             Self::KeepAlive { .. } => "keep-alive",
+            Self::Http2 { .. } => "http2",
             Self::Early { .. } => "early",
         }
     }

@@ -106,6 +106,34 @@ impl Connection {
         Ok(count > 0)
     }
 
+    /// Reads for someone else, what was read ahead first.
+    pub(crate) fn poll_read_raw(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.input.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(context, buffer);
+        }
+        let count = self.input.len().min(buffer.remaining());
+        buffer.put_slice(&self.input.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes for someone else.
+    pub(crate) fn poll_write_raw(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    /// Flushes for someone else.
+    pub(crate) fn poll_flush_raw(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
     /// Looks for more of the client's bytes, or its end, without waiting.
     fn watch(&mut self, context: &mut Context<'_>) {
         let mut space = [0_u8; 4096];

@@ -121,14 +121,14 @@ impl Upload {
     }
 
     /// What an attempt sends.
-    pub(crate) fn for_attempt(&self) -> upstream::Upload {
-        upstream::Upload {
+    pub(crate) fn for_attempt(&self) -> Box<upstream::Upload> {
+        Box::new(upstream::Upload {
             length: self.length(),
             source: Box::new(Reader {
                 upload: self.clone(),
                 at: 0,
             }),
-        }
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod codec;
 mod corpus;
 mod drills;
 mod faults;
+mod http2;
 mod layers;
 mod names;
 mod reuse;
