@@ -182,6 +182,7 @@ fn demo_provider(url: Option<&str>, resilience: &Arc<Resilience>) -> Option<Arc<
         credentials: vec![no_credential()],
         headers: Vec::new(),
         tls: TlsSettings::default(),
+        http: crate::snapshot::HttpVersion::One,
         resilience: resilience.clone(),
         models: models.collect(),
         maintenance: Vec::new(),

@@ -15,7 +15,7 @@ use crate::guard_file::GuardFile;
 use crate::keys::KeyHash;
 use crate::route_file::RouteFile;
 use crate::schema;
-use crate::snapshot::{ErrorDetail, Exception, Hold, LogFormat, Network, TlsVersion};
+use crate::snapshot::{ErrorDetail, Exception, Hold, HttpVersion, LogFormat, Network, TlsVersion};
 use crate::yaml::Spot;
 
 /// A value and where it stands.
@@ -141,6 +141,9 @@ pub(crate) struct ProviderFile {
     pub(crate) headers: Option<Vec<(At<HeaderName>, At<HeaderValue>)>>,
     /// How its certificate is checked.
     pub(crate) tls: Option<TlsFile>,
+    /// `1.1` (default), `2`, or `auto`: 2 where a TLS server chooses it. Without TLS, 2 is begun at once.
+    #[schemars(with = "Option<schema::HttpVersion>")]
+    pub(crate) http_version: Option<At<HttpVersion>>,
     /// Timers for calls to it.
     pub(crate) timeout: TimeoutFile,
     #[schemars(flatten)]

@@ -35,9 +35,10 @@ pub use resolve::{Resolved, Unresolved};
 pub use schema::{reference_markdown, schema_json};
 pub use snapshot::{
     Access, Admin, Credential, DeclaredKey, ErrorDetail, Exception, HeaderEdits, HealthCheck, Hold,
-    HostPattern, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network, Origin,
-    PathPattern, PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream, Server,
-    Snapshot, Sticky, Storage, Target, Telemetry, Timeouts, TlsSettings, TlsVersion, Window,
+    HostPattern, HttpVersion, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network,
+    Origin, PathPattern, PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream,
+    Server, Snapshot, Sticky, Storage, Target, Telemetry, Timeouts, TlsSettings, TlsVersion,
+    Window,
 };
 pub use words::words;
 

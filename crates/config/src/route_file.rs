@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use crate::file::{At, Number, RetryFile, Time, TimeoutFile, TlsFile, Words};
 use crate::guard_file::GuardFile;
 use crate::schema;
-use crate::snapshot::{HostPattern, Network, RouteStrategy};
+use crate::snapshot::{HostPattern, HttpVersion, Network, RouteStrategy};
 use crate::yaml::Spot;
 
 /// A plain HTTP route.
@@ -70,6 +70,9 @@ pub(crate) struct UpstreamFile {
     /// How its certificate is checked.
     #[schemars(with = "Option<TlsFile>")]
     pub(crate) tls: Option<TlsFile>,
+    /// `1.1` (default), `2`, or `auto`: 2 where a TLS server chooses it. Without TLS, 2 is begun at once.
+    #[schemars(with = "Option<schema::HttpVersion>")]
+    pub(crate) http_version: Option<At<HttpVersion>>,
 }
 
 /// How an upstream is asked whether it is well: by a GET that must answer 200 to 399.

@@ -71,6 +71,10 @@ scalar! {
     Switch, json_schema!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": VARIABLE }] })
 }
 scalar! {
+    /// A version of HTTP.
+    HttpVersion, json_schema!({ "enum": ["1.1", "2", "auto", 1.1, 2] })
+}
+scalar! {
     /// A version of TLS.
     TlsVersion, json_schema!({ "enum": ["1.2", "1.3", 1.2, 1.3] })
 }

@@ -209,7 +209,6 @@ const LATER: &[(&str, &[&str])] = &[
             "resolver",
             "proxy",
             "ip_family",
-            "http_version",
             "status_page",
             "circuit_breaker",
         ],

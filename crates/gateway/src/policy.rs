@@ -180,8 +180,9 @@ const USER_AGENT: &str = concat!("goodgate/", env!("CARGO_PKG_VERSION"));
 impl ReadyProvider {
     fn prepare(provider: &Arc<Provider>) -> Result<Self, upstream::TlsPolicyError> {
         let endpoint = &provider.endpoint;
-        let destination =
-            destination(endpoint, &provider.tls)?.with_idle_limit(provider.kind.idle_limit);
+        let destination = destination(endpoint, &provider.tls)?
+            .with_http(http_version(provider.http))
+            .with_idle_limit(provider.kind.idle_limit);
         let header_blocks = provider
             .credentials
             .iter()
@@ -252,7 +253,9 @@ impl ReadyUpstream {
         upstream: &RouteUpstream,
     ) -> Result<Self, upstream::TlsPolicyError> {
         let endpoint = &upstream.endpoint;
-        let destination = destination(endpoint, &upstream.tls)?.with_idle_limit(GENERIC_IDLE_LIMIT);
+        let destination = destination(endpoint, &upstream.tls)?
+            .with_http(http_version(upstream.http))
+            .with_idle_limit(GENERIC_IDLE_LIMIT);
         let edits = &route.request_headers;
         let host = edits.set.iter().find(|(name, _)| *name == HOST);
         let mut block = match host.and_then(|(_, value)| value.to_str().ok()) {
@@ -284,6 +287,14 @@ impl ReadyUpstream {
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.checked.as_ref().is_none_or(Checked::is_well)
+    }
+}
+
+fn http_version(written: config::HttpVersion) -> upstream::HttpVersion {
+    match written {
+        config::HttpVersion::One => upstream::HttpVersion::One,
+        config::HttpVersion::Two => upstream::HttpVersion::Two,
+        config::HttpVersion::Auto => upstream::HttpVersion::Auto,
     }
 }
 

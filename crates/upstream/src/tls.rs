@@ -180,6 +180,7 @@ impl TlsPolicy {
             config: Arc::new(config),
             server_name: self.server_name.clone(),
             fingerprint: self.fingerprint.clone(),
+            verifier: Arc::clone(&self.verifier),
         }
     }
 

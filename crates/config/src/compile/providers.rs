@@ -97,6 +97,11 @@ fn provider(
             .map(|(name, value)| (name.value.clone(), value.value.clone()))
             .collect(),
         tls,
+        http: file
+            .http_version
+            .as_ref()
+            .map(|at| at.value)
+            .unwrap_or_default(),
         resilience,
         models,
         maintenance: super::maintenance::compile(context.reader, file),

@@ -267,6 +267,11 @@ fn upstreams(
             label: Arc::from(url.as_str()),
             endpoint: endpoint.clone(),
             tls: super::tls::tls(context, written.tls.as_ref(), Some(endpoint)),
+            http: written
+                .http_version
+                .as_ref()
+                .map(|at| at.value)
+                .unwrap_or_default(),
             weight: written.weight.as_ref().map_or(1, |weight| weight.value),
             health: written
                 .health

@@ -11,8 +11,9 @@ use crate::file::{
 };
 use crate::reader::Reader;
 use crate::section::Section;
-use crate::snapshot::TlsVersion;
+use crate::snapshot::{HttpVersion, TlsVersion};
 use crate::text;
+use crate::text::Reason;
 use crate::yaml::{Node, Spot, Value};
 
 pub(super) fn provider(reader: &Reader<'_>, name: &str, node: &Node) -> ProviderFile {
@@ -35,6 +36,7 @@ pub(super) fn provider(reader: &Reader<'_>, name: &str, node: &Node) -> Provider
         tls: section
             .take("tls")
             .map(|node| tls(reader, node, "providers.<name>.tls")),
+        http_version: section.value("http_version", http_version),
         timeout: section
             .take("timeout")
             .map(|node| effort::timeout(reader, node, "providers.<name>.timeout"))
@@ -177,6 +179,16 @@ pub(super) fn header_value(
                 .label("printable characters on one line");
             None
         }
+    }
+}
+
+/// Which HTTP is spoken.
+pub(super) fn http_version(text: &str) -> Result<HttpVersion, Reason> {
+    match text {
+        "1.1" | "1" => Ok(HttpVersion::One),
+        "2" => Ok(HttpVersion::Two),
+        "auto" => Ok(HttpVersion::Auto),
+        _ => Err("write 1.1, 2 or auto"),
     }
 }
 

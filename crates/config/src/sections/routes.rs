@@ -135,17 +135,19 @@ fn upstream(reader: &Reader<'_>, node: &Node) -> Option<UpstreamFile> {
             weight: None,
             health: None,
             tls: None,
+            http_version: None,
         });
     };
     let mut section = Section::new(reader, node, "an upstream", "routes.<name>.upstreams[]");
     let is_written = section.is_written("url");
     let place = section.take("url").map(url);
-    let (weight, health, tls) = (
+    let (weight, health, tls, http_version) = (
         section.number("weight", 0, 1_000_000),
         section.take("health").map(|node| health(reader, node)),
         section
             .take("tls")
             .map(|node| providers::tls(reader, node, "routes.<name>.upstreams[].tls")),
+        section.value("http_version", providers::http_version),
     );
     section.finish();
     if !is_written {
@@ -158,6 +160,7 @@ fn upstream(reader: &Reader<'_>, node: &Node) -> Option<UpstreamFile> {
         weight,
         health,
         tls,
+        http_version,
     })
 }
 

@@ -22,7 +22,8 @@ pub use self::route::{
     Route, RouteStrategy, RouteUpstream,
 };
 pub use self::target::{
-    Credential, ListedModel, ModelPolicy, Provider, Sticky, Target, TlsSettings, TlsVersion,
+    Credential, HttpVersion, ListedModel, ModelPolicy, Provider, Sticky, Target, TlsSettings,
+    TlsVersion,
 };
 pub use self::telemetry::Telemetry;
 use crate::keys::KeyHash;

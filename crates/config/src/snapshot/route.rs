@@ -9,7 +9,7 @@ use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use provider::Endpoint;
 
-use super::{Resilience, TlsSettings};
+use super::{HttpVersion, Resilience, TlsSettings};
 
 /// A plain HTTP route.
 #[derive(Debug)]
@@ -282,6 +282,8 @@ pub struct RouteUpstream {
     pub endpoint: Endpoint,
     /// How its certificate is checked.
     pub tls: TlsSettings,
+    /// Which HTTP is spoken to it.
+    pub http: HttpVersion,
     /// Its share of the calls beside the others' weights, where they are spread by weight.
     pub weight: u32,
     /// How it is asked whether it is well.

@@ -26,6 +26,8 @@ pub struct Provider {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How its certificate is checked.
     pub tls: TlsSettings,
+    /// Which HTTP is spoken to it.
+    pub http: HttpVersion,
     /// How hard is tried here.
     pub resilience: Arc<Resilience>,
     /// Models that the configuration lists; empty where it lists none (any model then).
@@ -36,6 +38,18 @@ pub struct Provider {
     pub detected: bool,
     /// The line of the file that declares it.
     pub line: Option<usize>,
+}
+
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[default]
+    One,
+    /// HTTP/2 alone.
+    Two,
+    /// HTTP/2 where a TLS server chooses it, else HTTP/1.1.
+    Auto,
 }
 
 /// A model that a provider's entry lists.

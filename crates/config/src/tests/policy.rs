@@ -10,7 +10,8 @@ use super::{check, environment, loaded, source};
 use crate::environment::Environment;
 use crate::load::load;
 use crate::snapshot::{
-    Access, ErrorDetail, Exception, Hold, LogFormat, Matched, Network, PrefixRewrite, RouteStrategy,
+    Access, ErrorDetail, Exception, Hold, HttpVersion, LogFormat, Matched, Network, PrefixRewrite,
+    RouteStrategy,
 };
 
 /// Every key there is; the reference test compares it with the schema.
@@ -285,6 +286,11 @@ fn every_key_of_a_route_acts() {
     );
     assert_eq!((health.unhealthy_after, health.healthy_after), (2, 2));
     assert_eq!(backup.health, None);
+    assert_eq!(
+        (first.http, backup.http),
+        (HttpVersion::Auto, HttpVersion::One)
+    );
+    assert_eq!(snapshot.providers["vllm-a"].http, HttpVersion::Two);
 }
 
 #[test]

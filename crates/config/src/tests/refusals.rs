@@ -237,6 +237,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("resilience: { retry_except: [bad_gatway] }", "unknown_code"),
     ("resilience: { hold: never }", "bad_value"),
+    (
+        "providers: { vllm: { base_url: \"http://a\", http_version: 3 } }",
+        "bad_value",
+    ),
     ("resilience: { hold_for: 2h }", "out_of_range"),
     (
         "routes: { a: { upstreams: [\"http://a\"] } }",

@@ -14,6 +14,7 @@ mod deadline;
 mod door;
 mod drain;
 mod failover;
+mod http2;
 mod leaving;
 mod metrics;
 mod passthrough;
