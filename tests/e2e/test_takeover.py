@@ -244,20 +244,25 @@ def measure(binary):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         far = Drill(folder / "drill", "--script", script(folder))
-        gateway = Successive(folder / "gateway", config=CONFIG.format(url=far.url))
         try:
             for turn in range(3):
-                started = time.monotonic()
-                quick, long = asyncio.run(under_load(gateway, 500, 200, 12, lambda: take_over(gateway)))
-                rate = len(quick.seconds) / (time.monotonic() - started)
-                print(f"hand-over {turn + 1}: {len(quick.seconds)} calls ({rate:.0f}/s): {quick}")
-                print(f"             {len(long.seconds)} streams: {long}")
-                for tally in (quick, long):
-                    for examples in tally.examples.values():
-                        print("             ", *examples, sep="\n")
+                measured(Successive(folder / f"gateway{turn}", config=CONFIG.format(url=far.url)), turn)
         finally:
-            gateway.stop()
             far.stop()
+
+
+def measured(gateway, turn):
+    started = time.monotonic()
+    try:
+        quick, long = asyncio.run(under_load(gateway, 500, 200, 12, lambda: take_over(gateway)))
+    finally:
+        gateway.stop()
+    rate = len(quick.seconds) / (time.monotonic() - started)
+    print(f"hand-over {turn + 1}: {len(quick.seconds)} calls ({rate:.0f}/s): {quick}", flush=True)
+    print(f"             {len(long.seconds)} streams: {long}", flush=True)
+    for tally in (quick, long):
+        for examples in tally.examples.values():
+            print("             ", *examples, sep="\n")
 
 
 if __name__ == "__main__":
