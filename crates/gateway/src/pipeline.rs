@@ -5,18 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::Response;
-
 use crate::attempt::Answered;
 use crate::gate::Gate;
 use crate::intake::Inbound;
 use crate::journal::Journal;
 use crate::refusal::Refusal;
-use crate::relay::ReplyBody;
+use crate::relay::Reply;
 use crate::{admission, attempt, intake, lanes, refusal, relay, routing};
 
 /// Answers one request. Dropping this future is the client hanging up: every guard settles itself.
-pub async fn answer(gate: &Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
+pub async fn answer(gate: &Arc<Gate>, inbound: Inbound) -> Reply {
     let hold = inbound.hold.clone();
     let mut journal = Journal::open(&gate.recorder, inbound.peer, &hold);
     let served = {

@@ -133,7 +133,7 @@ impl Settlement {
                 certainty,
             });
         }
-        journal.close(outcome);
+        journal.close_after(outcome, elapsed);
     }
 }
 

@@ -33,6 +33,56 @@ pub enum Afterwards {
     Upgrades,
 }
 
+/// Headers as the lines that go on the wire: they are written once and never looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    bytes: Vec<u8>,
+}
+
+impl Lines {
+    /// None yet, with room for those of a usual answer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            bytes: Vec::with_capacity(512),
+        }
+    }
+
+    /// Adds a line; a value that could end the line is left out with it.
+    pub fn add(&mut self, name: &str, value: &[u8]) {
+        let odd = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
+        if value.iter().fold(false, |found, byte| found | odd(*byte)) {
+            return;
+        }
+        self.bytes.reserve(name.len() + value.len() + 4);
+        line(name.as_bytes(), value, &mut self.bytes);
+    }
+
+    /// Adds a line whose value is a number.
+    pub fn add_number(&mut self, name: &str, value: u64) {
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.extend_from_slice(b": ");
+        write_decimal(value, &mut self.bytes);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// Name and value of each line.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let lines = self.bytes.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let (name, rest) = line.split_at_checked(colon)?;
+            let value = rest.strip_prefix(b": ")?.strip_suffix(b"\r")?;
+            Some((name, value))
+        })
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
 /// An answer's head.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerHead<'a> {
@@ -44,6 +94,8 @@ pub struct AnswerHead<'a> {
     pub reason: Option<&'a [u8]>,
     /// The headers; those that frame the message are written from the fields below, whatever these say.
     pub headers: &'a HeaderMap,
+    /// More of them, before which those of the same name yield.
+    pub lines: &'a Lines,
     /// How the body ends.
     pub ending: Ending,
     /// What becomes of the connection.
@@ -59,8 +111,11 @@ pub fn write_answer_head(head: &AnswerHead<'_>, out: &mut Vec<u8>) {
         if *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || *name == CONNECTION {
             continue;
         }
-        line(name.as_str().as_bytes(), value.as_bytes(), out);
+        if !head.lines.names(name.as_str()) {
+            line(name.as_str().as_bytes(), value.as_bytes(), out);
+        }
     }
+    out.extend_from_slice(&head.lines.bytes);
     match head.ending {
         Ending::Bodiless | Ending::UntilClose => {}
         Ending::LengthAlone(length) | Ending::Length(length) => {
@@ -110,6 +165,7 @@ fn status_line(head: &AnswerHead<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+#[inline]
 fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
@@ -144,14 +200,20 @@ mod tests {
     fn written(change: impl FnOnce(&mut AnswerHead<'_>)) -> String {
         let mut headers = HeaderMap::new();
         headers.insert("x-a", HeaderValue::from_static("1"));
+        headers.insert("x-b", HeaderValue::from_static("1"));
         headers.insert("content-length", HeaderValue::from_static("77"));
         headers.insert("transfer-encoding", HeaderValue::from_static("chunked"));
         headers.insert("connection", HeaderValue::from_static("keep-alive"));
+        let mut lines = Lines::new();
+        lines.add("x-b", b"2");
+        lines.add("x-broken", b"2\r\nx-c: 3");
+        lines.add_number("x-count", 10);
         let mut head = AnswerHead {
             version: Version::HTTP_11,
             status: StatusCode::OK,
             reason: None,
             headers: &headers,
+            lines: &lines,
             ending: Ending::Length(12),
             afterwards: Afterwards::Stays,
             date: b"today",
@@ -166,7 +228,7 @@ mod tests {
     fn the_framing_is_the_writers_whatever_the_headers_say() {
         assert_eq!(
             written(|_| {}),
-            "HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 12\r\ndate: today\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-b: 2\r\nx-count: 10\r\ncontent-length: 12\r\ndate: today\r\n\r\n"
         );
         assert_eq!(
             written(|head| {
@@ -174,7 +236,7 @@ mod tests {
                 head.afterwards = Afterwards::Closes;
                 head.date = b"";
             }),
-            "HTTP/1.1 200 OK\r\nx-a: 1\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-b: 2\r\nx-count: 10\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
         );
         assert_eq!(
             written(|head| {
@@ -184,7 +246,7 @@ mod tests {
                 head.afterwards = Afterwards::StaysByWord;
                 head.date = b"";
             }),
-            "HTTP/1.0 204 No Content\r\nx-a: 1\r\nconnection: keep-alive\r\n\r\n"
+            "HTTP/1.0 204 No Content\r\nx-a: 1\r\nx-b: 2\r\nx-count: 10\r\nconnection: keep-alive\r\n\r\n"
         );
     }
 
@@ -207,5 +269,20 @@ mod tests {
             write_chunk_size(size, &mut out);
             assert_eq!(out, format!("{size:x}\r\n").as_bytes());
         }
+    }
+
+    #[test]
+    fn lines_can_be_read_again() {
+        let mut lines = Lines::new();
+        lines.add("a", b"x: y");
+        lines.add("empty", b"");
+        lines.add_number("n", u64::MAX);
+        let read: Vec<_> = lines.iter().collect();
+        let wanted: [(&[u8], &[u8]); 3] = [
+            (b"a", b"x: y"),
+            (b"empty", b""),
+            (b"n", b"18446744073709551615"),
+        ];
+        assert_eq!(read, wanted);
     }
 }

@@ -55,7 +55,7 @@ pub async fn first_success(
         let started = now();
         course.started(index, started);
         let n = course.attempts();
-        journal.attempting(n, leg.label());
+        journal.attempting(n, leg.label(), started);
         let attempt = Try {
             gate,
             plan,

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use http1::answer::Lines;
 use provider::catalog::Price;
 use resilience::Ticket;
 use types::{Deadline, TokenUsage};
@@ -64,8 +65,10 @@ impl Answered {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// The upstream's headers that go on.
+    /// A plain answer's headers that go on.
     pub headers: HeaderMap,
+    /// The same of a model's answer, renamed where they must be, as lines.
+    pub lines: Lines,
     /// The body.
     pub body: AnswerBody,
     /// What the model's tokens cost, where known.
@@ -82,14 +85,10 @@ pub struct Answer {
 
 impl Answer {
     fn local(json: Bytes) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static("application/json"),
-        );
         Self {
             status: StatusCode::OK,
-            headers,
+            headers: HeaderMap::new(),
+            lines: Lines::new(),
             body: AnswerBody::Whole {
                 bytes: json,
                 usage: TokenUsage::default(),

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use diagnosis::{ContentFault, Evidence, Fault, LimitFired, Phase, Signal};
 use dialect::{ReplyFault, ReplyFrame, StreamFault};
 use futures_util::FutureExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use http1::answer::Lines;
 use provider::Kind;
 use types::Deadline;
 
@@ -117,12 +118,12 @@ impl Try<'_> {
             self.frame(call)
         }) {
             Ok(whole) => {
-                let headers = forwarded(&answer.headers, kind);
+                let lines = forwarded(&answer.headers, kind);
                 let body = AnswerBody::Whole {
                     bytes: whole.bytes,
                     usage: whole.usage,
                 };
-                let answer = self.answer(StatusCode::OK, headers, body);
+                let answer = self.answer(StatusCode::OK, lines, body);
                 Tried::Answered(Box::new(Success {
                     answer,
                     evidence,
@@ -277,8 +278,8 @@ impl Try<'_> {
             deadline: self.plan.deadline,
             kind,
         };
-        let headers = forwarded(&answer.headers, kind);
-        let answer = self.answer(StatusCode::OK, headers, AnswerBody::Stream(Box::new(live)));
+        let lines = forwarded(&answer.headers, kind);
+        let answer = self.answer(StatusCode::OK, lines, AnswerBody::Stream(Box::new(live)));
         Tried::Answered(Box::new(Success {
             answer,
             evidence,
@@ -327,7 +328,8 @@ impl Try<'_> {
         let mut headers = lanes::without_hop(answer.headers);
         call.route.response_headers.apply(&mut headers);
         let evidence = answer.evidence;
-        let answer = self.answer(status, headers, AnswerBody::Raw(Box::new(raw)));
+        let mut answer = self.answer(status, Lines::new(), AnswerBody::Raw(Box::new(raw)));
+        answer.headers = headers;
         Tried::Answered(Box::new(Success {
             answer,
             evidence,
@@ -344,11 +346,12 @@ impl Try<'_> {
         Deadline::after(self.started, STREAM_TIME.saturating_sub(self.call_age))
     }
 
-    fn answer(&self, status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Answer {
+    fn answer(&self, status: StatusCode, lines: Lines, body: AnswerBody) -> Answer {
         let trail = self.call.terms().wishes.trail;
         Answer {
             status,
-            headers,
+            headers: HeaderMap::new(),
+            lines,
             body,
             price: None,
             demo: false,
@@ -595,20 +598,16 @@ fn media_type(headers: &HeaderMap) -> &str {
 }
 
 /// What of a model's answer head goes on: its own id, its limits under another name; nothing of this hop, no cookie.
-fn forwarded(headers: &HeaderMap, kind: &'static Kind) -> HeaderMap {
-    const UPSTREAM_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
-    // Room for what the answer's own head adds: growing would move everything.
-    let mut on = HeaderMap::with_capacity(14);
+fn forwarded(headers: &HeaderMap, kind: &'static Kind) -> Lines {
+    let mut on = Lines::new();
     for (name, value) in headers {
-        let text = name.as_str();
+        let (text, value) = (name.as_str(), value.as_bytes());
         if text == kind.request_id_header {
-            on.insert(UPSTREAM_ID, value.clone());
+            on.add("x-upstream-request-id", value);
         } else if text.starts_with("openai-") {
-            on.insert(name.clone(), value.clone());
-        } else if let Some(rest) = text.strip_prefix("x-ratelimit-")
-            && let Ok(renamed) = HeaderName::try_from(format!("x-upstream-ratelimit-{rest}"))
-        {
-            on.insert(renamed, value.clone());
+            on.add(text, value);
+        } else if let Some(rest) = text.strip_prefix("x-ratelimit-") {
+            on.add(&format!("x-upstream-ratelimit-{rest}"), value);
         }
     }
     on

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use config::Route;
 use config::keys::PREFIX;
 use diagnosis::Code;
+use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body::Body;
@@ -38,7 +39,7 @@ pub async fn body(
     budget: &Arc<ByteBudget>,
     policy: &Policy,
     caller: &Caller,
-    head: Head,
+    head: Box<Head>,
     journal: &mut Journal,
 ) -> Result<Call, Refusal> {
     let Head {
@@ -49,7 +50,7 @@ pub async fn body(
         body,
         peer: _,
         said,
-    } = head;
+    } = *head;
     let mut held = budget.open(&caller.bytes);
     let limit = match &lane {
         HeadLane::Http(route) => route.max_body,
@@ -212,7 +213,13 @@ async fn read(mut body: RequestBody, limit: u64, held: &mut HeldBytes) -> Result
 
 async fn next_chunk(body: &mut RequestBody) -> Result<Option<Bytes>, Refusal> {
     loop {
-        let frame = match tokio::time::timeout(BODY_SILENCE, body.frame()).await {
+        // Most bodies have come with their head: no timer is made for those.
+        let there = body.frame().now_or_never();
+        let frame = match there {
+            Some(frame) => Ok(frame),
+            None => tokio::time::timeout(BODY_SILENCE, body.frame()).await,
+        };
+        let frame = match frame {
             Err(_elapsed) => {
                 let message = format!(
                     "The body stopped arriving for {} s.",

@@ -19,7 +19,11 @@ use crate::refusal::{Envelope, Refusal};
 ///
 /// # Errors
 /// An unsound head, a path that leads nowhere, a method that the path does not have.
-pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<Head, Refusal> {
+pub fn head(
+    policy: &Policy,
+    inbound: Inbound,
+    journal: &mut Journal,
+) -> Result<Box<Head>, Refusal> {
     let Inbound {
         request,
         peer,
@@ -43,7 +47,7 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
     });
     said.is_sound(parts.version, parts.uri.authority().is_some())?;
     let lane = found?;
-    Ok(Head {
+    Ok(Box::new(Head {
         lane,
         method: parts.method,
         uri: parts.uri,
@@ -51,7 +55,7 @@ pub fn head(policy: &Policy, inbound: Inbound, journal: &mut Journal) -> Result<
         body,
         peer,
         said,
-    })
+    }))
 }
 
 impl HeadLane {

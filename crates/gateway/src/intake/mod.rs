@@ -34,7 +34,7 @@ pub use upload::Upload;
 #[derive(Debug)]
 pub struct Inbound {
     /// The request.
-    pub request: Request<RequestBody>,
+    pub request: Box<Request<RequestBody>>,
     /// Where it came from.
     pub peer: SocketAddr,
     /// How the steps tell the door that the head may go out before the answer is there.

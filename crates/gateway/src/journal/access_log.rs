@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http1::decimal::write_decimal;
 use parking_lot::{Condvar, Mutex};
 
 use serde::{Serialize, Serializer};
@@ -65,7 +66,8 @@ impl AccessLog {
     }
 
     /// Appends the call's line.
-    pub fn append(&self, closed: &Closed, summary: &Summary<'_>, unix_millis: u64) {
+    pub fn append(&self, closed: &Closed, summary: &Summary<'_>) {
+        let unix_millis = closed.ended_unix_millis();
         let mut queue = self.shared.queue.lock();
         if queue.lines >= QUEUE_BOUND {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
@@ -188,46 +190,35 @@ fn json(
 ) -> std::io::Result<()> {
     out.reserve(512);
     out.extend_from_slice(b"{\"time_unix_ms\":");
-    number(out, unix_millis)?;
+    write_decimal(unix_millis, out);
     let level = match closed.outcome {
         Outcome::Failed => "error",
         Outcome::Recovered | Outcome::Refused => "warn",
         Outcome::Ok | Outcome::Cached | Outcome::Cancelled => "info",
     };
-    let id = closed.id.write();
-    text(out, "level", Some(level))?;
-    text(out, "request_id", Some(id.as_str()))?;
-    text(out, "outcome", Some(closed.outcome.as_str()))?;
-    member(out, "status", summary.status.map(u64::from))?;
-    text(out, "code", summary.code.map(diagnosis::Code::as_str))?;
-    text(
-        out,
-        "group",
-        summary.code.map(|code| code.facts().group.as_str()),
-    )?;
-    text(
-        out,
-        "stop_reason",
-        summary.stop_reason.map(super::StopReason::as_str),
-    )?;
+    word(out, "level", level);
+    word(out, "request_id", closed.id.write().as_str());
+    word(out, "outcome", closed.outcome.as_str());
+    member(out, "status", summary.status.map(u64::from));
+    if let Some(code) = summary.code {
+        word(out, "code", code.as_str());
+        word(out, "group", code.facts().group.as_str());
+    }
+    if let Some(reason) = summary.stop_reason {
+        word(out, "stop_reason", reason.as_str());
+    }
     text(out, "method", Some(summary.method))?;
     text(out, "path", Some(summary.path))?;
     text(out, "model", summary.model.map(|model| &**model))?;
-    text(
-        out,
-        "served_by",
-        summary.served_by().map(|target| &**target),
-    )?;
+    let served_by = summary.served_by().map(|target| &**target);
+    text(out, "served_by", served_by)?;
     text(out, "key", summary.key.map(types::KeyId::as_str))?;
-    member(out, "ms", Some(millis(closed.took)))?;
-    member(out, "first_content_ms", summary.first_content.map(millis))?;
-    member(out, "input_tokens", summary.usage.input)?;
-    member(out, "output_tokens", summary.usage.output)?;
-    member(
-        out,
-        "cost_nano_usd",
-        summary.cost.map(types::NanoUsd::as_nanos),
-    )?;
+    member(out, "ms", Some(millis(closed.took)));
+    member(out, "first_content_ms", summary.first_content.map(millis));
+    member(out, "input_tokens", summary.usage.input);
+    member(out, "output_tokens", summary.usage.output);
+    let cost = summary.cost.map(types::NanoUsd::as_nanos);
+    member(out, "cost_nano_usd", cost);
     if summary.repeats_at_risk > 0 {
         out.extend_from_slice(b",\"possible_duplicate\":true");
     }
@@ -249,34 +240,36 @@ fn json(
 /// A member that is a text; nothing where there is none.
 fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) -> std::io::Result<()> {
     let Some(value) = value else { return Ok(()) };
-    name_of(out, name);
-    if value
-        .bytes()
-        .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
-    {
-        out.push(b'"');
-        out.extend_from_slice(value.as_bytes());
-        out.push(b'"');
-        return Ok(());
+    // Without an early exit the compiler looks at many bytes at a time.
+    let odd = |byte: u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+    if value.bytes().fold(false, |found, byte| found | odd(byte)) {
+        name_of(out, name);
+        return Ok(serde_json::to_writer(out, value)?);
     }
-    Ok(serde_json::to_writer(out, value)?)
+    word(out, name, value);
+    Ok(())
+}
+
+/// A member whose text needs no escapes: one of our own words.
+fn word(out: &mut Vec<u8>, name: &str, value: &str) {
+    name_of(out, name);
+    out.push(b'"');
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
 }
 
 /// A member that is a number; nothing where there is none.
-fn member(out: &mut Vec<u8>, name: &str, value: Option<u64>) -> std::io::Result<()> {
-    let Some(value) = value else { return Ok(()) };
-    name_of(out, name);
-    number(out, value)
+fn member(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
+    if let Some(value) = value {
+        name_of(out, name);
+        write_decimal(value, out);
+    }
 }
 
 fn name_of(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-}
-
-fn number(out: &mut Vec<u8>, value: u64) -> std::io::Result<()> {
-    Ok(serde_json::to_writer(out, &value)?)
 }
 
 /// The attempts of a line, written without being gathered first.

@@ -337,14 +337,14 @@ impl Journal {
     }
 
     /// Notes that an attempt begins; it ends with [`Event::Attempted`], or with the client leaving.
-    pub fn attempting(&mut self, n: u32, target: &Arc<str>) {
+    pub fn attempting(&mut self, n: u32, target: &Arc<str>, at: Instant) {
         if let Some(in_flight) = &self.in_flight {
             in_flight.attempting(n, target);
         }
         self.under_way = Some(UnderWay {
             n,
             target: Arc::clone(target),
-            at: self.elapsed(),
+            at: at.saturating_duration_since(self.started),
         });
     }
 
@@ -395,15 +395,21 @@ impl Journal {
 
     /// Closes the journal: the call is over, and everything that is kept of it is read from here.
     pub fn close(mut self, outcome: Outcome) {
-        self.finish(outcome);
+        let took = self.elapsed();
+        self.finish(outcome, took);
     }
 
-    fn finish(&mut self, outcome: Outcome) {
+    /// The same, where it is known how long the call has taken.
+    pub fn close_after(mut self, outcome: Outcome, took: Duration) {
+        self.finish(outcome, took);
+    }
+
+    fn finish(&mut self, outcome: Outcome, whole: Duration) {
         if self.in_flight.take().is_none() {
             return;
         }
         if let Some(UnderWay { n, target, at }) = self.under_way.take() {
-            let took = self.elapsed().saturating_sub(at);
+            let took = whole.saturating_sub(at);
             self.events
                 .push(Event::Attempted(Box::new(Attempt::abandoned(
                     n, target, at, took,
@@ -412,7 +418,7 @@ impl Journal {
         let closed = Closed {
             id: self.id,
             peer: self.peer,
-            took: self.elapsed(),
+            took: whole,
             events: std::mem::take(&mut self.events),
             outcome,
         };
@@ -422,7 +428,10 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.finish(Outcome::Cancelled);
+        if self.in_flight.is_some() {
+            let took = self.elapsed();
+            self.finish(Outcome::Cancelled, took);
+        }
     }
 }
 
@@ -460,4 +469,13 @@ pub struct Closed {
     pub events: Vec<Event>,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+impl Closed {
+    /// When it ended, in milliseconds since 1970.
+    #[must_use]
+    pub fn ended_unix_millis(&self) -> u64 {
+        let millis = access_log::millis(self.took);
+        self.id.unix_millis().saturating_add(millis)
+    }
 }

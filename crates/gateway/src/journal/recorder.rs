@@ -31,7 +31,7 @@ impl Recorder {
         let summary = Summary::of(closed);
         self.metrics.count(closed, &summary);
         if let Some(access_log) = &self.access_log {
-            access_log.append(closed, &summary, self.clock.unix_millis());
+            access_log.append(closed, &summary);
         }
         if let Some(rows) = &self.rows {
             rows.record_with(&row::tally(closed, &summary), || {

@@ -15,7 +15,7 @@ use super::{Attempt, Closed, Summary};
 pub fn tally<'a>(closed: &Closed, summary: &Summary<'a>) -> Tally<'a> {
     let meant = closed.outcome != super::Outcome::Refused || summary.bounds.is_some();
     Tally {
-        ended_millis: closed.id.unix_millis().saturating_add(millis(closed.took)),
+        ended_millis: closed.ended_unix_millis(),
         outcome: closed.outcome,
         model: summary.model.filter(|_| meant),
         key: summary.key,

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use diagnosis::{Code, Group, Origin};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use crate::gate::Gate;
 use crate::journal::{Event, Journal, Outcome, Skip, StopReason};
-use crate::relay::ReplyBody;
+use crate::relay::{Reply, ReplyBody};
 
 pub use render::midstream_event;
 
@@ -201,16 +201,13 @@ impl Refusal {
 
 /// Answers with a refusal and closes the journal.
 #[must_use]
-pub fn reply(gate: &Gate, refusal: &Refusal, mut journal: Journal) -> Response<ReplyBody> {
+pub fn reply(gate: &Gate, refusal: &Refusal, mut journal: Journal) -> Reply {
     let attempts = journal.attempts().count();
     let outcome = refusal.outcome(attempts);
     let written = render::write(gate, refusal, &journal, outcome, attempts);
-    let mut response = Response::new(ReplyBody::whole(written.body.clone()));
-    *response.status_mut() = written.status;
-    *response.headers_mut() = written.headers;
-    if let Some(phrase) = written.reason_phrase {
-        response.extensions_mut().insert(phrase);
-    }
+    let mut reply = Reply::new(written.status, ReplyBody::whole(written.body.clone()));
+    reply.headers = written.headers;
+    reply.reason = written.reason_phrase;
     journal.add(Event::Refused {
         code: refusal.code,
         // A head that went out ahead said 200; the client reads the refusal as an event.
@@ -225,7 +222,7 @@ pub fn reply(gate: &Gate, refusal: &Refusal, mut journal: Journal) -> Response<R
         retry_after: refusal.retry_after,
     });
     journal.close(outcome);
-    response
+    reply
 }
 
 /// The labels of targets, for a sentence.

@@ -3,45 +3,36 @@
 use std::fmt::Write;
 
 use diagnosis::Code;
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
 
+use super::reply::OwnHeaders;
 use crate::journal::access_log::millis;
 use crate::journal::{Attempt, Event, Journal, Outcome};
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-const OUTCOME: HeaderName = HeaderName::from_static("x-goodgate-outcome");
-const ATTEMPTS: HeaderName = HeaderName::from_static("x-goodgate-attempts");
-const SERVED_BY: HeaderName = HeaderName::from_static("x-goodgate-served-by");
 
 /// At most this many attempts or fields are told in a header.
 const MOST_TOLD: usize = 10;
 
 /// `x-request-id` and `request-id`.
-pub fn ids(headers: &mut HeaderMap, journal: &Journal) {
-    if let Ok(id) = HeaderValue::from_bytes(journal.id.write().as_bytes()) {
-        headers.insert(X_REQUEST_ID, id.clone());
-        headers.insert(REQUEST_ID, id);
-    }
+pub fn ids(headers: &mut impl OwnHeaders, journal: &Journal) {
+    let id = journal.id.write();
+    headers.put("x-request-id", id.as_str());
+    headers.put("request-id", id.as_str());
 }
 
 /// `x-goodgate-outcome` and `x-goodgate-attempts`.
-pub fn outcome(headers: &mut HeaderMap, outcome: Outcome, attempts: usize) {
-    headers.insert(OUTCOME, HeaderValue::from_static(outcome.as_str()));
-    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+pub fn outcome(headers: &mut impl OwnHeaders, outcome: Outcome, attempts: usize) {
+    headers.put("x-goodgate-outcome", outcome.as_str());
+    headers.put_number("x-goodgate-attempts", attempts as u64);
 }
 
 /// `x-goodgate-served-by`.
-pub fn served_by(headers: &mut HeaderMap, journal: &Journal) {
-    let served = journal.attempts().next_back();
-    if let Some(value) = served.and_then(|attempt| HeaderValue::from_str(&attempt.target).ok()) {
-        headers.insert(SERVED_BY, value);
+pub fn served_by(headers: &mut impl OwnHeaders, journal: &Journal) {
+    if let Some(attempt) = journal.attempts().next_back() {
+        headers.put("x-goodgate-served-by", &attempt.target);
     }
 }
 
 /// `x-goodgate-lost`: the fields of the request that the target's format could not carry, where there are any.
-pub fn lost(headers: &mut HeaderMap, journal: &Journal) {
+pub fn lost(headers: &mut impl OwnHeaders, journal: &Journal) {
     let mut fields: Vec<&str> = Vec::new();
     for event in journal.events() {
         if let Event::Lost { field, .. } = event
@@ -52,12 +43,12 @@ pub fn lost(headers: &mut HeaderMap, journal: &Journal) {
         }
     }
     if !fields.is_empty() {
-        insert(headers, "x-goodgate-lost", &fields.join(", "));
+        headers.put("x-goodgate-lost", &fields.join(", "));
     }
 }
 
 /// `x-goodgate-trail` and `Server-Timing`: each attempt with its status or code, and its time.
-pub fn trail(headers: &mut HeaderMap, journal: &Journal) {
+pub fn trail(headers: &mut impl OwnHeaders, journal: &Journal) {
     if journal.attempts().next().is_none() {
         return;
     }
@@ -82,12 +73,12 @@ pub fn trail(headers: &mut HeaderMap, journal: &Journal) {
             ),
         );
     }
-    insert(headers, "x-goodgate-trail", &trail);
-    insert(headers, "server-timing", &timing);
+    headers.put("x-goodgate-trail", &trail);
+    headers.put("server-timing", &timing);
 }
 
 /// `Proxy-Status` (RFC 9209).
-pub fn proxy_status(headers: &mut HeaderMap, journal: &Journal, failure: Option<Code>) {
+pub fn proxy_status(headers: &mut impl OwnHeaders, journal: &Journal, failure: Option<Code>) {
     let last = journal.attempts().next_back();
     let mut value = String::from("goodgate");
     if let Some(code) = failure {
@@ -113,7 +104,7 @@ pub fn proxy_status(headers: &mut HeaderMap, journal: &Journal, failure: Option<
         ),
         (None, None) => {}
     }
-    insert(headers, "proxy-status", &value);
+    headers.put("proxy-status", &value);
 }
 
 /// The status of an attempt, or its code where no status came.
@@ -132,12 +123,6 @@ fn quoted(text: &str) -> String {
     text.chars()
         .filter(|c| !matches!(c, '"' | '\\') && c.is_ascii() && !c.is_ascii_control())
         .collect()
-}
-
-fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
-    }
 }
 
 /// Writing to a string cannot fail.

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, Response, StatusCode};
+use http::StatusCode;
 use http_body::Body;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 use types::CallId;
 
-use super::{Broken, ReplyBody};
+use super::reply::OwnHeaders;
+use super::{Broken, Reply, ReplyBody, stream_head};
 use crate::gate::Gate;
 use crate::intake::Inbound;
 use crate::pipeline;
@@ -63,10 +63,10 @@ impl HoldNotice {
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Answers a request, its head ahead of its answer where that takes too long.
-pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
+pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Reply {
     let notice = inbound.hold.clone();
     let mut answering: Answering = Box::pin(async move { pipeline::answer(&gate, inbound).await });
     let mut timer: Option<Pin<Box<Sleep>>> = None;
@@ -91,7 +91,7 @@ pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Response<ReplyBody> {
 }
 
 /// The head now; the body is pings until the answer is there, then the answer.
-fn ahead(notice: &HoldNotice, answering: Answering) -> Response<ReplyBody> {
+fn ahead(notice: &HoldNotice, answering: Answering) -> Reply {
     notice.0.is_out.store(true, Ordering::Relaxed);
     let state = Held {
         answering: Some(answering),
@@ -102,25 +102,14 @@ fn ahead(notice: &HoldNotice, answering: Answering) -> Response<ReplyBody> {
         let next = held.next().await?;
         Some((next, held))
     }));
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::OK;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
-    if let Some((_, id)) = notice.armed()
-        && let Ok(id) = HeaderValue::from_bytes(id.write().as_bytes())
-    {
-        headers.insert(HeaderName::from_static("x-request-id"), id.clone());
-        headers.insert(HeaderName::from_static("request-id"), id);
+    let mut reply = Reply::new(StatusCode::OK, body);
+    stream_head(&mut reply.lines);
+    if let Some((_, id)) = notice.armed() {
+        let id = id.write();
+        reply.lines.put("x-request-id", id.as_str());
+        reply.lines.put("request-id", id.as_str());
     }
-    response
+    reply
 }
 
 struct Held {
@@ -150,9 +139,9 @@ impl Held {
     }
 
     /// A stream goes on as it is; an answer that came too late to have a status of its own becomes an error event.
-    async fn begin(&mut self, response: Response<ReplyBody>) -> Option<Result<Bytes, Broken>> {
-        let is_stream = response.status().is_success();
-        let mut body = response.into_body();
+    async fn begin(&mut self, reply: Reply) -> Option<Result<Bytes, Broken>> {
+        let is_stream = reply.status.is_success();
+        let mut body = reply.body;
         if is_stream && !body.is_end_stream() {
             let first = body.frame().await?;
             self.body = Some(body);

@@ -10,12 +10,13 @@ mod midstream;
 
 mod plain;
 
+mod reply;
+
 mod stream;
 
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, Response};
+use http1::answer::Lines;
 
 use crate::attempt::{Answer, AnswerBody, Answered};
 use crate::gate::Gate;
@@ -23,14 +24,16 @@ use crate::journal::{Event, Journal};
 use crate::settlement::{Settlement, answered_outcome};
 
 pub use body::{Broken, ReplyBody, Tunnel};
+pub use reply::{OwnHeaders, Reply};
 
 /// Answers the client. The journal is closed when the body has ended, or the client has left.
 #[must_use]
-pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Response<ReplyBody> {
+pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Reply {
     let Answered { place, answer } = answered;
     let Answer {
         status,
-        mut headers,
+        headers,
+        mut lines,
         body,
         price,
         demo,
@@ -38,24 +41,19 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
         local,
         ticket,
     } = answer;
-    head::ids(&mut headers, &journal);
+    head::ids(&mut lines, &journal);
     if !local {
-        success_head(&mut headers, &journal, trail);
+        success_head(&mut lines, &journal, trail);
     }
     if demo {
-        headers.insert(
-            HeaderName::from_static("x-goodgate-demo"),
-            HeaderValue::from_static("true"),
-        );
+        lines.put("x-goodgate-demo", "true");
     }
     journal.add(Event::Answering {
         status: status.as_u16(),
     });
-    let reply = match body {
+    let body = match body {
         AnswerBody::Whole { bytes, usage } => {
-            headers
-                .entry(CONTENT_TYPE)
-                .or_insert(HeaderValue::from_static("application/json"));
+            lines.put("content-type", "application/json");
             let mut settlement = Settlement::new(journal, place, price, ticket);
             settlement.used(&usage);
             settlement.sent(bytes.len());
@@ -63,15 +61,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
             ReplyBody::whole(bytes)
         }
         AnswerBody::Stream(live) => {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/event-stream; charset=utf-8"),
-            );
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            headers.insert(
-                HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            );
+            stream_head(&mut lines);
             let after = journal.elapsed();
             journal.add(Event::FirstContent(after));
             stream::relay(
@@ -88,19 +78,29 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Resp
             status,
         ),
     };
-    let mut response = Response::new(reply);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    Reply {
+        status,
+        reason: None,
+        headers,
+        lines,
+        body,
+    }
 }
 
-fn success_head(headers: &mut http::HeaderMap, journal: &Journal, trail: bool) {
+/// What every stream of events says of itself.
+fn stream_head(lines: &mut Lines) {
+    lines.put("content-type", "text/event-stream; charset=utf-8");
+    lines.put("cache-control", "no-cache");
+    lines.put("x-accel-buffering", "no");
+}
+
+fn success_head(lines: &mut Lines, journal: &Journal, trail: bool) {
     let attempts = journal.attempts().count();
-    head::outcome(headers, answered_outcome(journal), attempts);
-    head::served_by(headers, journal);
-    head::lost(headers, journal);
+    head::outcome(lines, answered_outcome(journal), attempts);
+    head::served_by(lines, journal);
+    head::lost(lines, journal);
     if attempts > 1 || trail {
-        head::trail(headers, journal);
-        head::proxy_status(headers, journal, None);
+        head::trail(lines, journal);
+        head::proxy_status(lines, journal, None);
     }
 }

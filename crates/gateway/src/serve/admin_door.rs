@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::{mpsc, oneshot};
 
 use super::request_body::RequestBody;
-use crate::relay::ReplyBody;
+use crate::relay::{OwnHeaders, Reply, ReplyBody};
 
 /// Requests that wait for the second runtime; full means 503. Pages ask for a few things at a time, scripts for a few
 /// dozen: a hundred waiting means that it is stuck.
@@ -47,11 +46,7 @@ pub fn admin_door() -> (AdminDoor, mpsc::Receiver<AdminCall>) {
 
 impl AdminDoor {
     /// Passes a request over and waits for its answer.
-    pub(super) async fn pass(
-        &self,
-        request: Request<RequestBody>,
-        peer: SocketAddr,
-    ) -> Response<ReplyBody> {
+    pub(super) async fn pass(&self, request: Request<RequestBody>, peer: SocketAddr) -> Reply {
         let (parts, body) = request.into_parts();
         let read = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
         let Ok(Ok(body)) = read else {
@@ -78,21 +73,20 @@ impl AdminDoor {
                 "The admin API failed at this request.",
             );
         };
-        response.map(|chunks| {
-            ReplyBody::chunks(unfold(chunks, |mut chunks| async move {
-                let bytes = chunks.recv().await?;
-                Some((Ok(bytes), chunks))
-            }))
-        })
+        let (parts, chunks) = response.into_parts();
+        let body = ReplyBody::chunks(unfold(chunks, |mut chunks| async move {
+            let bytes = chunks.recv().await?;
+            Some((Ok(bytes), chunks))
+        }));
+        let mut reply = Reply::new(parts.status, body);
+        reply.headers = parts.headers;
+        reply
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::whole(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
+fn plain(status: StatusCode, text: &'static str) -> Reply {
+    let body = ReplyBody::whole(Bytes::from_static(text.as_bytes()));
+    let mut reply = Reply::new(status, body);
+    reply.lines.put("content-type", "text/plain; charset=utf-8");
+    reply
 }

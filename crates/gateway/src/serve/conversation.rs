@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::response::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use http_body::Body;
 use http1::answer::{
     Afterwards, AnswerHead, Ending, LAST_CHUNK, write_answer_head, write_chunk_size,
@@ -25,7 +24,7 @@ use super::facts::Facts;
 use super::line::{Line, Upgraded};
 use super::request_body::RequestBody;
 use crate::gate::Gate;
-use crate::relay::ReplyBody;
+use crate::relay::{Reply, ReplyBody};
 
 /// Pieces of a body up to here are copied behind what is to be written before them; larger ones go out as they are.
 const COPIED: usize = 4 * 1024;
@@ -120,44 +119,43 @@ impl Conversation {
             version: received.version,
             keep_alive: received.keep_alive,
         };
-        let mut request = Request::new(RequestBody::Http1(self.line.body()));
+        let mut request = Box::new(Request::new(RequestBody::Http1(self.line.body())));
         *request.method_mut() = received.method;
         *request.uri_mut() = received.uri;
         *request.version_mut() = received.version;
         *request.headers_mut() = received.headers;
         let gate = Arc::clone(&self.gate);
         let mut answering = pin!(dispatch::answer(gate, request, self.peer, &self.facts));
-        let response = std::future::poll_fn(|cx| {
-            if let Poll::Ready(response) = answering.as_mut().poll(cx) {
-                return Poll::Ready(Ok(response));
+        let reply = std::future::poll_fn(|cx| {
+            if let Poll::Ready(reply) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Ok(reply));
             }
             // A client that leaves takes its call with it, also while nothing is expected of it.
             self.line.poll_gone(cx).map(|()| Err(Gone))
         });
-        let response = response.await?;
-        self.write(asked, response).await
+        let reply = reply.await?;
+        self.write(asked, reply).await
     }
 
     /// Bytes that are no request get an answer as well, the last one on their connection.
     async fn refuse(&self, fault: RequestFault) -> Result<bool, Gone> {
         let _call = self.facts.begin_call();
         let path = self.line.with_buffer(|buffer| dispatch::path_of(buffer));
-        let response = dispatch::refuse(&self.gate, self.peer, fault, &path);
+        let reply = dispatch::refuse(&self.gate, self.peer, fault, &path);
         let asked = Asked {
             is_head: false,
             version: Version::HTTP_11,
             keep_alive: false,
         };
-        self.write(asked, response).await.map(|_| false)
+        self.write(asked, reply).await.map(|_| false)
     }
 
-    async fn write(&self, asked: Asked, response: Response<ReplyBody>) -> Result<bool, Gone> {
-        let (parts, mut body) = response.into_parts();
-        if let Some(tunnel) = body.take_tunnel() {
-            return self.hand_over(asked, &parts, tunnel).await;
+    async fn write(&self, asked: Asked, mut reply: Reply) -> Result<bool, Gone> {
+        if let Some(tunnel) = reply.body.take_tunnel() {
+            return self.hand_over(asked, reply, tunnel).await;
         }
-        let ending = ending(asked, &parts, &body);
-        let closes = parts.headers.get(CONNECTION).is_some_and(is_close);
+        let ending = ending(asked, &reply);
+        let closes = reply.headers.get(CONNECTION).is_some_and(is_close);
         let stays = asked.keep_alive
             && !closes
             && ending != Ending::UntilClose
@@ -169,8 +167,8 @@ impl Conversation {
             (false, _) => Afterwards::Closes,
         };
         let mut out = Outbox::new(self.gate.buffers.take_head());
-        self.head(asked, &parts, ending, afterwards, &mut out);
-        drop(parts);
+        self.head(asked, &reply, ending, afterwards, &mut out);
+        let mut body = reply.body;
         let sent = match ending {
             Ending::Bodiless | Ending::LengthAlone(_) => self.flush(&mut out).await,
             Ending::Length(_) | Ending::Chunked | Ending::UntilClose => match body.take_whole() {
@@ -188,18 +186,18 @@ impl Conversation {
     fn head(
         &self,
         asked: Asked,
-        parts: &Parts,
+        reply: &Reply,
         ending: Ending,
         afterwards: Afterwards,
         out: &mut Outbox,
     ) {
-        let reason = parts.extensions.get::<hyper::ext::ReasonPhrase>();
-        let date = self.gate.dates.at(self.gate.shared.clock.unix_millis());
+        let date = self.gate.dates.now();
         let head = AnswerHead {
             version: asked.version,
-            status: parts.status,
-            reason: reason.map(hyper::ext::ReasonPhrase::as_bytes),
-            headers: &parts.headers,
+            status: reply.status,
+            reason: reply.reason.as_ref().map(|reason| reason.as_bytes()),
+            headers: &reply.headers,
+            lines: &reply.lines,
             ending,
             afterwards,
             date: &date,
@@ -211,13 +209,13 @@ impl Conversation {
     async fn hand_over(
         &self,
         asked: Asked,
-        parts: &Parts,
+        reply: Reply,
         tunnel: crate::relay::Tunnel,
     ) -> Result<bool, Gone> {
         let mut out = Outbox::new(self.gate.buffers.take_head());
         self.head(
             asked,
-            parts,
+            &reply,
             Ending::Bodiless,
             Afterwards::Upgrades,
             &mut out,
@@ -361,11 +359,11 @@ fn put_end(ending: Ending, left: Option<u64>, out: &mut Outbox) -> Result<(), Go
 }
 
 /// How the client finds the end of an answer's body.
-fn ending(asked: Asked, parts: &Parts, body: &ReplyBody) -> Ending {
-    let length = parts.headers.get(CONTENT_LENGTH);
+fn ending(asked: Asked, reply: &Reply) -> Ending {
+    let length = reply.headers.get(CONTENT_LENGTH);
     let declared = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let known = body.size_hint().exact();
-    match parts.status {
+    let known = reply.body.size_hint().exact();
+    match reply.status {
         status if status.is_informational() => Ending::Bodiless,
         StatusCode::NO_CONTENT => Ending::Bodiless,
         StatusCode::NOT_MODIFIED => declared.map_or(Ending::Bodiless, Ending::LengthAlone),

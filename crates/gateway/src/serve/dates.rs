@@ -1,24 +1,45 @@
-//! The value of `Date`, written once a second.
+//! The value of `Date`, written by the worker's beat and read by its answers.
 
 use std::fmt::Write;
 
 use parking_lot::Mutex;
 
 /// The date as it was last written; one per worker, so that the lock is uncontended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dates {
-    last: Mutex<Option<(u64, [u8; 29])>>,
+    last: Mutex<Last>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    second: u64,
+    text: [u8; 29],
 }
 
 impl Dates {
-    /// The date of a moment, in the form of RFC 9110, 5.6.7.
-    pub(super) fn at(&self, unix_millis: u64) -> [u8; 29] {
+    /// With the date of a moment.
+    #[must_use]
+    pub fn new(unix_millis: u64) -> Self {
+        let second = unix_millis / 1000;
+        let text = written(second);
+        Self {
+            last: Mutex::new(Last { second, text }),
+        }
+    }
+
+    /// Takes note of the time, a few times a second.
+    pub(super) fn beat(&self, unix_millis: u64) {
         let second = unix_millis / 1000;
         let mut last = self.last.lock();
-        match *last {
-            Some((known, text)) if known == second => text,
-            _ => last.insert((second, written(second))).1,
+        if last.second != second {
+            let text = written(second);
+            *last = Last { second, text };
         }
+    }
+
+    /// The date in the form of RFC 9110, 5.6.7.
+    pub(super) fn now(&self) -> [u8; 29] {
+        self.last.lock().text
     }
 }
 
@@ -82,10 +103,10 @@ mod tests {
             (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
             (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
         ] {
-            let dates = Dates::default();
-            for _ in 0..2 {
-                assert_eq!(dates.at(second * 1000 + 999), text.as_bytes());
-            }
+            assert_eq!(Dates::new(second * 1000).now(), text.as_bytes());
+            let dates = Dates::new(5000);
+            dates.beat(second * 1000 + 999);
+            assert_eq!(dates.now(), text.as_bytes());
         }
     }
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use diagnosis::Code;
 use futures_util::FutureExt;
-use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, StatusCode};
 use http1::RequestFault;
 
 use super::drain::Stage;
@@ -18,15 +17,15 @@ use crate::gate::Gate;
 use crate::intake::{self, Inbound};
 use crate::journal::Journal;
 use crate::refusal::{self, Envelope, Refusal};
-use crate::relay::{ReplyBody, hold};
+use crate::relay::{OwnHeaders, Reply, ReplyBody, hold};
 
 /// Answers one request of a connection.
 pub(super) async fn answer(
     gate: Arc<Gate>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     peer: SocketAddr,
     facts: &Facts,
-) -> Response<ReplyBody> {
+) -> Reply {
     match place(&gate, request.method(), request.uri().path()) {
         Place::Alive => health(StatusCode::OK, "alive"),
         Place::Ready if gate.shared.drain.is_at(Stage::Leaving) => {
@@ -38,7 +37,7 @@ pub(super) async fn answer(
         }
         Place::Front => to_ui(),
         Place::Admin | Place::Metrics => match &gate.shared.admin {
-            Some(admin) => admin.pass(request, peer).await,
+            Some(admin) => admin.pass(*request, peer).await,
             None => elsewhere(),
         },
         Place::Pipeline => pipeline(gate, request, peer, facts).await,
@@ -46,12 +45,7 @@ pub(super) async fn answer(
 }
 
 /// What bytes get that are no request, or one that two readers could understand differently.
-pub(super) fn refuse(
-    gate: &Gate,
-    peer: SocketAddr,
-    fault: RequestFault,
-    path: &str,
-) -> Response<ReplyBody> {
+pub(super) fn refuse(gate: &Gate, peer: SocketAddr, fault: RequestFault, path: &str) -> Reply {
     let status = match fault {
         RequestFault::TooLarge { .. } | RequestFault::TooMany => {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -118,10 +112,10 @@ fn is_metrics(gate: &Gate, path: &str) -> bool {
 /// A bug in a step must cost one call, never the connection or the process.
 async fn pipeline(
     gate: Arc<Gate>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     peer: SocketAddr,
     facts: &Facts,
-) -> Response<ReplyBody> {
+) -> Reply {
     let openai = intake::wants_openai_errors(request.uri().path());
     let inbound = Inbound {
         request,
@@ -129,7 +123,7 @@ async fn pipeline(
         hold: hold::HoldNotice::default(),
     };
     let answering = hold::answer(Arc::clone(&gate), inbound);
-    let Ok(response) = AssertUnwindSafe(answering).catch_unwind().await else {
+    let Ok(reply) = AssertUnwindSafe(answering).catch_unwind().await else {
         tracing::error!("a call panicked");
         let refusal = Refusal::new(
             Code::GatewayInternalError,
@@ -141,35 +135,26 @@ async fn pipeline(
         }
         return refusal::reply(&gate, &refusal, journal);
     };
-    if response.status() != StatusCode::UNAUTHORIZED {
+    if reply.status != StatusCode::UNAUTHORIZED {
         facts.is_known();
     }
-    response
+    reply
 }
 
-fn health(status: StatusCode, word: &'static str) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::whole(Bytes::from_static(word.as_bytes())));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
+fn health(status: StatusCode, word: &'static str) -> Reply {
+    let body = ReplyBody::whole(Bytes::from_static(word.as_bytes()));
+    let mut reply = Reply::new(status, body);
+    reply.lines.put("content-type", "text/plain");
+    reply
 }
 
-fn to_ui() -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::whole(Bytes::new()));
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    response
-        .headers_mut()
-        .insert(LOCATION, HeaderValue::from_static("/ui"));
-    response
+fn to_ui() -> Reply {
+    let mut reply = Reply::new(StatusCode::SEE_OTHER, ReplyBody::whole(Bytes::new()));
+    reply.lines.put("location", "/ui");
+    reply
 }
 
-fn elsewhere() -> Response<ReplyBody> {
+fn elsewhere() -> Reply {
     let text = "The web UI and the admin API have a listener of their own: see admin.listen.";
-    let mut response = health(StatusCode::NOT_FOUND, text);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
+    health(StatusCode::NOT_FOUND, text)
 }

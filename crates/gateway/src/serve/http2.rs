@@ -42,10 +42,10 @@ pub(super) async fn run(
         let (gate, facts) = (Arc::clone(&gate), Arc::clone(facts));
         async move {
             let call = facts.begin_call();
-            let request = request.map(RequestBody::Http2);
-            let mut response = dispatch::answer(gate, request, peer, &facts).await;
-            response.body_mut().keep(call);
-            Ok::<_, Infallible>(response)
+            let request = Box::new(request.map(RequestBody::Http2));
+            let mut reply = dispatch::answer(gate, request, peer, &facts).await;
+            reply.body.keep(call);
+            Ok::<_, Infallible>(reply.into_response())
         }
     });
     let socket = Watched {

@@ -122,7 +122,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
         let gate = Arc::new(Gate {
             shared: Arc::clone(&parts.shared),
             buffers: Arc::default(),
-            dates: Dates::default(),
+            dates: Dates::new(parts.shared.clock.unix_millis()),
             client: upstream::Client::new(upstream::ClientOptions::new(
                 Arc::clone(&parts.resolver),
                 Arc::clone(&parts.shared.clock),

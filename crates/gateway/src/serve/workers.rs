@@ -126,6 +126,7 @@ async fn work(
             () = ended.as_mut() => None,
             _ = beat.tick() => {
                 lag.beat(clock.now());
+                gate.dates.beat(clock.unix_millis());
                 // After a sleep the peers of idle connections have gone without a word.
                 if clocks.look(clock.now(), clock.unix_millis()).is_some() {
                     gate.client.sweep();
