@@ -165,11 +165,12 @@ async fn get(
     };
     let Answer {
         status,
-        headers,
+        headers: fields,
         mut body,
         mut evidence,
         ..
     } = answer;
+    let headers = fields.to_map();
     heard.status = Some(status.as_u16());
     heard.date = text(&headers, &DATE).and_then(diagnosis::hint::http_date);
     heard.limits = limits(&headers);
@@ -179,7 +180,7 @@ async fn get(
     heard.took = took();
     if evidence.head.is_none() {
         let unix = i64::try_from(clock.unix_millis() / 1000).unwrap_or(i64::MAX);
-        evidence.head = Some(upstream::head_facts(status, &headers, unix));
+        evidence.head = Some(upstream::head_facts(status, &fields, unix));
     }
     let body = match read {
         Ok(body) => body,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dialect::{Dialect, Tap};
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::Value;
 use types::{Clock, Deadline};
 use upstream::{Client, Destination, Outgoing, Timers};
@@ -83,7 +83,7 @@ impl Caller {
             .send(&self.destination, outgoing, &timers)
             .await
             .map_err(|evidence| diagnosis::judge(&evidence).full_line)?;
-        let text = |name: &str| text(&answer.headers, name);
+        let text = |name: &str| answer.headers.text(name).map(str::to_owned);
         let mut ended = Ended {
             status: answer.status,
             id: text("x-request-id"),
@@ -130,8 +130,4 @@ fn pieces(events: &[u8], piece: &mut impl FnMut(&str)) {
             piece(text);
         }
     }
-}
-
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
 }

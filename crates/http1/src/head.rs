@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::body::Framing;
 use super::fields::{decimal, tokens};
+use super::headers::Headers;
 use super::search::Search;
-use super::{excerpt, framing, names, skip};
+use super::{excerpt, framing, skip};
 use bytes::{Bytes, BytesMut};
 use diagnosis::Fault;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
 use http::{StatusCode, Version};
 
 /// Most headers of one head. Source: failures.md, `response_header_too_large`.
@@ -34,7 +35,7 @@ pub struct Head {
     /// The reason phrase, possibly empty.
     pub reason: Bytes,
     /// All headers in their order.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// How the body's end is found.
     pub framing: Framing,
     /// Whether the connection may serve another request after the body.
@@ -146,37 +147,16 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
     } else {
         Version::HTTP_11
     };
-    // One copy of the head, which all values then share: the read buffer stays free for the body.
-    let block = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
-    let part = |text: &[u8]| {
-        let start = text.as_ptr().addr().saturating_sub(buffer.as_ptr().addr());
-        let end = start.saturating_add(text.len());
-        if end <= block.len() {
-            block.slice(start..end)
-        } else {
-            Bytes::copy_from_slice(text)
-        }
-    };
-    let reason = response
-        .reason
-        .map_or_else(Bytes::new, |text| part(text.as_bytes()));
-    let mut headers = HeaderMap::with_capacity(response.headers.len());
     let mut claims = Claims::default();
     for header in response.headers.iter() {
         claims.take(header.name, header.value)?;
-        let bytes = header.name.as_bytes();
-        let name = match names::known(bytes) {
-            Some(name) => name,
-            None => HeaderName::from_bytes(bytes).map_err(|_| framing("header name", bytes))?,
-        };
-        let value = HeaderValue::from_maybe_shared(part(header.value))
-            .map_err(|_| framing("header value", header.value))?;
-        headers
-            .try_append(name, value)
-            .map_err(|_| Fault::HeadTooLarge {
-                limit: HEADERS as u64,
-            })?;
     }
+    let bytes = buffer.get(..length).unwrap_or_default();
+    // One copy of the head: the read buffer stays free for the body.
+    let headers = Headers::of(bytes, response.headers);
+    let reason = response
+        .reason
+        .map_or_else(Bytes::new, |text| headers.part(bytes, text.as_bytes()));
     let body = claims
         .framing(version, status, asked)
         .map_err(|what| framing(what, bad_line(buffer, names_a_coding)))?;

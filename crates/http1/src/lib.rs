@@ -12,7 +12,7 @@ pub mod decimal;
 pub mod encode;
 mod fields;
 pub mod head;
-mod names;
+pub mod headers;
 pub mod request;
 mod search;
 #[doc(hidden)]
@@ -23,6 +23,7 @@ use diagnosis::Fault;
 
 pub use body::{BodyReader, Framing, Step};
 pub use head::{Asked, Head, HeadReader};
+pub use headers::Headers;
 pub use request::{Received, RequestFault, RequestReader};
 #[doc(hidden)]
 pub use whole::{Parsed, parse_all};

@@ -5,15 +5,15 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use bytes::BytesMut;
 use http::{Method, Uri, Version};
 use memchr::memchr_iter;
 
 use super::body::Framing;
 use super::fields::{decimal, tokens};
+use super::headers::Headers;
 use super::search::Search;
-use super::{names, skip};
+use super::skip;
 
 /// Most headers of one head. Source: failures.md, the door's limits.
 const HEADERS: usize = 128;
@@ -31,7 +31,7 @@ pub struct Received {
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
     /// All headers in their order.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// How the body's end is found; never [`Framing::UntilClose`].
     pub framing: Framing,
     /// Whether the client would send another request on this connection.
@@ -112,7 +112,10 @@ impl RequestReader {
     ///
     /// # Errors
     /// When the bytes are no head, could be read in two ways, or exceed the limit. The buffer is then left as it is.
-    pub fn advance(&mut self, buffer: &mut BytesMut) -> Result<Option<Received>, RequestFault> {
+    pub fn advance(
+        &mut self,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<Box<Received>>, RequestFault> {
         let limit = self.search.limit();
         if self.search.is_worth_a_look(buffer)
             && let Some((received, length)) = parse(buffer)?
@@ -130,7 +133,7 @@ impl RequestReader {
     }
 }
 
-fn parse(buffer: &[u8]) -> Result<Option<(Received, usize)>, RequestFault> {
+fn parse(buffer: &[u8]) -> Result<Option<(Box<Received>, usize)>, RequestFault> {
     let mut slots = [const { MaybeUninit::uninit() }; HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(buffer, &mut slots) {
@@ -142,43 +145,22 @@ fn parse(buffer: &[u8]) -> Result<Option<(Received, usize)>, RequestFault> {
     if !ends_lines_soundly(bytes) {
         return Err(RequestFault::LineEnding);
     }
-    // One copy of the head, which target and values then share: the read buffer stays free for the body.
-    let block = Bytes::copy_from_slice(bytes);
-    let part = |text: &[u8]| {
-        let start = text.as_ptr().addr().saturating_sub(buffer.as_ptr().addr());
-        let end = start.saturating_add(text.len());
-        if end <= block.len() {
-            block.slice(start..end)
-        } else {
-            Bytes::copy_from_slice(text)
-        }
-    };
+    let mut claims = Claims::default();
+    for header in request.headers.iter() {
+        claims.take(header.name, header.value)?;
+    }
     let method = request.method.unwrap_or_default().as_bytes();
     let method = Method::from_bytes(method).map_err(|_| RequestFault::Line)?;
-    let target = part(request.path.unwrap_or_default().as_bytes());
+    let headers = Headers::of(bytes, request.headers);
+    let target = headers.part(bytes, request.path.unwrap_or_default().as_bytes());
     let uri = Uri::from_maybe_shared(target).map_err(|_| RequestFault::Target)?;
     let version = match request.version {
         Some(0) => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    let mut headers = HeaderMap::with_capacity(request.headers.len());
-    let mut claims = Claims::default();
-    for header in request.headers.iter() {
-        claims.take(header.name, header.value)?;
-        let bytes = header.name.as_bytes();
-        let name = match names::known(bytes) {
-            Some(name) => name,
-            None => HeaderName::from_bytes(bytes).map_err(|_| RequestFault::HeaderName)?,
-        };
-        let value = HeaderValue::from_maybe_shared(part(header.value))
-            .map_err(|_| RequestFault::HeaderValue)?;
-        headers
-            .try_append(name, value)
-            .map_err(|_| RequestFault::TooMany)?;
-    }
     let framing = claims.framing(version)?;
     claims.check_hosts(version, uri.authority().is_some())?;
-    let received = Received {
+    let received = Box::new(Received {
         keep_alive: claims.keeps_alive(version),
         expects_continue: claims.expects_continue && version == Version::HTTP_11,
         method,
@@ -186,7 +168,7 @@ fn parse(buffer: &[u8]) -> Result<Option<(Received, usize)>, RequestFault> {
         version,
         headers,
         framing,
-    };
+    });
     Ok(Some((received, length)))
 }
 
@@ -296,7 +278,7 @@ impl Claims {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> Result<Option<Received>, RequestFault> {
+    fn read(bytes: &[u8]) -> Result<Option<Box<Received>>, RequestFault> {
         let mut buffer = BytesMut::from(bytes);
         RequestReader::new(1024).advance(&mut buffer)
     }
@@ -322,7 +304,7 @@ mod tests {
             assert_eq!(head.method, Method::POST);
             assert_eq!(head.uri, "/v1/x?y=1");
             assert_eq!(head.framing, Framing::Length(3));
-            assert_eq!(head.headers.get("x-odd-name").unwrap(), "some value");
+            assert_eq!(head.headers.text("x-odd-name"), Some("some value"));
             assert!(head.keep_alive && !head.expects_continue);
             assert_eq!(&*buffer, b"abc", "cut at {cut}");
         }

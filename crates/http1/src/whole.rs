@@ -57,7 +57,7 @@ pub fn parse_all<'a>(
                 Ok(None) => continue,
                 Ok(Some(head)) => {
                     parsed.status = Some(head.status.as_u16());
-                    parsed.headers = head.headers;
+                    parsed.headers = head.headers.to_map();
                     keep_alive = head.keep_alive;
                     reader = Some(BodyReader::new(head.framing));
                 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use diagnosis::{Evidence, Fault, Lane, Phase};
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{Method, StatusCode, Version};
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 use types::{Clock, Deadline};
@@ -26,7 +26,7 @@ use crate::timer::Timer;
 use crate::upload::{Sending, Upload};
 use http1::buffers::Buffers;
 use http1::encode::{RequestHead, write_head};
-use http1::{Asked, Framing, HeadReader};
+use http1::{Asked, Framing, HeadReader, Headers};
 
 /// Default limit of an answer's head in bytes. Source: failures.md, `response_header_too_large`.
 pub const MAXIMUM_HEAD: usize = 64 * 1024;
@@ -149,7 +149,7 @@ pub struct Answer {
     /// The reason phrase, possibly empty; HTTP/2 has none.
     pub reason: Bytes,
     /// The headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body, still coming.
     pub body: Body,
     /// What the attempt has shown so far. `head` is filled in for statuses other than 2xx;
@@ -489,7 +489,7 @@ impl Client {
         mut evidence: Box<Evidence>,
     ) -> Result<Answer, Box<Evidence>> {
         let (parts, ()) = began.response.into_parts();
-        let (status, mut headers) = (parts.status, parts.headers);
+        let (status, mut headers) = (parts.status, Headers::from(&parts.headers));
         evidence.phase = Phase::Body;
         if !status.is_success() {
             evidence.head = Some(head_facts(status, &headers, self.unix()));
@@ -537,11 +537,11 @@ impl Client {
 }
 
 /// The decoder for what is encoded; the headers then say what comes out of it.
-fn decoder_for(headers: &mut HeaderMap) -> Result<Option<Box<Decoder>>, Fault> {
+fn decoder_for(headers: &mut Headers) -> Result<Option<Box<Decoder>>, Fault> {
     let decoder = Decoder::for_headers(headers)?;
     if decoder.is_some() {
-        headers.remove(header::CONTENT_ENCODING);
-        headers.remove(header::CONTENT_LENGTH);
+        headers.remove("content-encoding");
+        headers.remove("content-length");
     }
     Ok(decoder.map(Box::new))
 }

@@ -21,7 +21,7 @@ use crate::faults;
 use crate::http2::Incoming;
 use crate::identity::Identity;
 use crate::timer::{Limit, Wait};
-use http1::{BodyReader, Framing, Step};
+use http1::{BodyReader, Framing, Headers, Step};
 
 /// The most that is set aside at once for an announced length; more is made room for as it comes.
 const LARGEST_ROOM: usize = 1024 * 1024;
@@ -243,11 +243,11 @@ impl Body {
     ///
     /// # Errors
     /// The coding is not known.
-    pub fn decode(&mut self, headers: &mut HeaderMap) -> Result<(), Fault> {
+    pub fn decode(&mut self, headers: &mut Headers) -> Result<(), Fault> {
         if let Some(decoder) = Decoder::for_headers(headers)? {
             self.decoder = Some(Box::new(decoder));
-            headers.remove(http::header::CONTENT_ENCODING);
-            headers.remove(http::header::CONTENT_LENGTH);
+            headers.remove("content-encoding");
+            headers.remove("content-length");
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use bytes::{Buf, Bytes};
 use diagnosis::Fault;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header};
+use http1::Headers;
 
 /// How much one piece may hold; the decoders of flate2 overshoot it by at most their own 32 KiB.
 const PIECE: usize = 64 * 1024;
@@ -49,14 +49,13 @@ impl fmt::Debug for Decoder {
 
 impl Decoder {
     /// The decoder the headers ask for; `None` for a body that is not encoded.
-    pub(crate) fn for_headers(headers: &HeaderMap) -> Result<Option<Self>, Fault> {
+    pub(crate) fn for_headers(headers: &Headers) -> Result<Option<Self>, Fault> {
         let mut wanted = None;
-        for value in headers.get_all(header::CONTENT_ENCODING) {
-            for token in value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .map(<[u8]>::trim_ascii)
-            {
+        let codings = headers
+            .iter()
+            .filter(|(name, _)| *name == "content-encoding");
+        for (_, value) in codings {
+            for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                 if NO_CODING
                     .iter()
                     .any(|word| token.eq_ignore_ascii_case(word))
@@ -64,7 +63,7 @@ impl Decoder {
                     continue;
                 }
                 if wanted.is_some() {
-                    return Err(unknown(value.as_bytes(), "more than one coding at once"));
+                    return Err(unknown(value, "more than one coding at once"));
                 }
                 wanted = Some(token);
             }

@@ -4,7 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use diagnosis::{AnswerHead, CertificateFault, Fault};
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
+use http1::Headers;
 use nix::errno::Errno;
 use rustls::CertificateError;
 
@@ -147,8 +148,8 @@ fn plain_name(written: &str) -> String {
 ///
 /// [`crate::Client::send`] fills it in for statuses other than 2xx; who finds fault with a 2xx calls this.
 #[must_use]
-pub fn head_facts(status: StatusCode, headers: &HeaderMap, now_unix: i64) -> AnswerHead {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+pub fn head_facts(status: StatusCode, headers: &Headers, now_unix: i64) -> AnswerHead {
+    let text = |name: &str| headers.text(name);
     let owned = |name: &str| text(name).map(str::to_owned);
     AnswerHead {
         status: status.as_u16(),
@@ -170,21 +171,20 @@ pub fn head_facts(status: StatusCode, headers: &HeaderMap, now_unix: i64) -> Ans
                 .unwrap_or_default()
                 .to_owned()
         }),
-        maintenance_header: headers.contains_key("x-maintenance"),
-        envoy_overloaded: headers.contains_key("x-envoy-overloaded"),
+        maintenance_header: headers.contains("x-maintenance"),
+        envoy_overloaded: headers.contains("x-envoy-overloaded"),
         proxy_status: owned("proxy-status"),
         connection_close: headers
-            .get_all(header::CONNECTION)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|token| token.trim().eq_ignore_ascii_case("close")),
+            .filter(|(name, _)| *name == "connection")
+            .flat_map(|(_, value)| value.split(|byte| *byte == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close")),
         retry_after: retry_after(headers, now_unix),
     }
 }
 
-fn retry_after(headers: &HeaderMap, now_unix: i64) -> Option<Duration> {
-    let read = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+fn retry_after(headers: &Headers, now_unix: i64) -> Option<Duration> {
+    let read = |name: &str| headers.text(name);
     diagnosis::hint::retry_hint(read, None, now_unix)
 }
 
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_place_is_told_without_its_query() {
-        let mut headers = HeaderMap::new();
+        let mut headers = http::HeaderMap::new();
         for (name, value) in [
             ("location", "https://login.example/sso?token=secret#x"),
             ("connection", "x, Close"),
@@ -276,7 +276,7 @@ mod tests {
         ] {
             headers.insert(name, value.parse().unwrap());
         }
-        let head = head_facts(StatusCode::FOUND, &headers, 0);
+        let head = head_facts(StatusCode::FOUND, &Headers::from(&headers), 0);
         assert_eq!(head.location.as_deref(), Some("https://login.example/sso"));
         assert!(head.connection_close && head.envoy_overloaded && !head.maintenance_header);
         assert_eq!(head.retry_after, Some(Duration::from_secs(7)));

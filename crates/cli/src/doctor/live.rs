@@ -129,7 +129,7 @@ async fn ask(
     let mut evidence = answer.evidence;
     evidence.phase = Phase::Headers;
     let status = answer.status.as_u16();
-    evidence.signal = provider::signal(kind, kind.dialect, status, &answer.headers, &body);
+    evidence.signal = provider::signal(kind, kind.dialect, status, &answer.headers.to_map(), &body);
     Err(evidence)
 }
 
@@ -168,7 +168,7 @@ async fn follow(
     match ended {
         Ok(()) => Ok(first_token.unwrap_or_else(since_start)),
         Err(fault) => {
-            let fault = content_fault(fault, kind, &answer.headers, &mut evidence);
+            let fault = content_fault(fault, kind, &answer.headers.to_map(), &mut evidence);
             evidence.fault = Some(Fault::Content(fault));
             Err(evidence)
         }

@@ -7,14 +7,19 @@ use base64::engine::general_purpose::STANDARD;
 use config::Access;
 use config::keys::{self, KeyHash};
 use diagnosis::Code;
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName, ORIGIN, PROXY_AUTHORIZATION};
+use http1::Headers;
 use types::KeyId;
 
 use crate::intake::{Head, HeadLane};
 use crate::journal::{Event, Journal};
 use crate::keyring::{Caller, HeaderRights, Keyring};
 use crate::refusal::Refusal;
+
+/// Headers that hold a key behind a scheme, and how they are told.
+const SCHEMED: [(&str, &str); 2] = [
+    ("authorization", "Authorization"),
+    ("proxy-authorization", "Proxy-Authorization"),
+];
 
 /// Headers that hold a bare key.
 const BARE: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
@@ -92,12 +97,11 @@ fn without_key(head: &Head) -> Result<Arc<Caller>, Refusal> {
 }
 
 /// An open route is reachable from every page in the user's browser, so a page of another site is refused.
-fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let site = text(HeaderName::from_static("sec-fetch-site"));
+fn same_site(headers: &Headers) -> Result<(), Refusal> {
+    let site = headers.text("sec-fetch-site");
     let foreign = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    let host = text(http::header::HOST).unwrap_or_default();
-    let other_origin = text(ORIGIN).is_some_and(|origin| {
+    let host = headers.text("host").unwrap_or_default();
+    let other_origin = headers.text("origin").is_some_and(|origin| {
         origin.split_once("://").map(|(_, authority)| authority) != Some(host)
     });
     // DNS rebinding: a page of the attacker's name that now resolves to this machine.
@@ -132,30 +136,15 @@ fn present(head: &mut Head) -> Option<Presented> {
         matches!(&head.lane, HeadLane::Http(route) if matches!(route.access, Access::Open { .. }));
     let counts =
         |secret: &str| !secret.is_empty() && (!only_ours || secret.starts_with(keys::PREFIX));
-    for name in [AUTHORIZATION, PROXY_AUTHORIZATION] {
-        let Some(text) = head
-            .headers
-            .get(&name)
-            .and_then(|value| value.to_str().ok())
-        else {
-            continue;
-        };
-        let place = if name == AUTHORIZATION {
-            "Authorization"
-        } else {
-            "Proxy-Authorization"
-        };
-        if let Some(secret) = authorization(text).filter(|secret| counts(secret)) {
-            head.headers.remove(&name);
+    for (name, place) in SCHEMED {
+        let secret = head.headers.text(name).and_then(authorization);
+        if let Some(secret) = secret.filter(|secret| counts(secret)) {
+            head.headers.remove(name);
             return Some(Presented { secret, place });
         }
     }
     for place in BARE {
-        let secret = head
-            .headers
-            .get(place)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let secret = head.headers.text(place).map(str::to_owned);
         if let Some(secret) = secret.filter(|secret| counts(secret)) {
             head.headers.remove(place);
             return Some(Presented { secret, place });
@@ -198,6 +187,7 @@ fn from_query(head: &Head) -> Option<Presented> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, HeaderName};
 
     #[test]
     fn a_key_is_found_as_bearer_and_as_either_half_of_basic() {
@@ -219,7 +209,7 @@ mod tests {
     #[test]
     fn pages_of_other_sites_may_not_use_an_open_route() {
         let check = |pairs: &[(&'static str, &'static str)]| {
-            let headers = pairs
+            let headers: HeaderMap = pairs
                 .iter()
                 .map(|(n, v)| {
                     (
@@ -228,7 +218,7 @@ mod tests {
                     )
                 })
                 .collect();
-            same_site(&headers).is_ok()
+            same_site(&Headers::from(&headers)).is_ok()
         };
         assert!(check(&[("host", "127.0.0.1:4000")]));
         assert!(check(&[

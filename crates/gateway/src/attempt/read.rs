@@ -7,8 +7,8 @@ use bytes::Bytes;
 use diagnosis::{ContentFault, Evidence, Fault, LimitFired, Phase, Signal};
 use dialect::{ReplyFault, ReplyFrame, StreamFault};
 use futures_util::FutureExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use http1::Headers;
 use http1::answer::Lines;
 use provider::Kind;
 use types::Deadline;
@@ -170,8 +170,8 @@ impl Try<'_> {
             deadline: self.plan.deadline,
             kind,
         };
-        let headers = forwarded(&answer.headers, kind);
-        let answer = self.answer(StatusCode::OK, headers, AnswerBody::Stream(Box::new(live)));
+        let lines = forwarded(&answer.headers, kind);
+        let answer = self.answer(StatusCode::OK, lines, AnswerBody::Stream(Box::new(live)));
         Tried::Answered(Box::new(Success {
             answer,
             evidence,
@@ -305,7 +305,7 @@ impl Try<'_> {
         let mut first = None;
         if !answer.body.is_finished() {
             let begins = answer.body.next(idle, deadline);
-            let begun = if answer.headers.contains_key(CONTENT_LENGTH) {
+            let begun = if answer.headers.contains("content-length") {
                 Some(begins.await)
             } else {
                 begins.now_or_never()
@@ -325,7 +325,7 @@ impl Try<'_> {
             idle,
             deadline,
         };
-        let mut headers = lanes::without_hop(answer.headers);
+        let mut headers = lanes::without_hop(answer.headers.to_map());
         call.route.response_headers.apply(&mut headers);
         let evidence = answer.evidence;
         let mut answer = self.answer(status, Lines::new(), AnswerBody::Raw(Box::new(raw)));
@@ -384,14 +384,17 @@ impl Try<'_> {
         });
         let verbatim = (speaks || model.is_none()).then(|| Verbatim {
             status: answer.status,
-            content_type: answer.headers.get(CONTENT_TYPE).cloned(),
+            content_type: answer
+                .headers
+                .get("content-type")
+                .and_then(|value| answer.headers.kept(value)),
             body,
         });
         self.failure(evidence, verbatim)
     }
 
     /// What the head of an answer that began well showed: it is evidence as soon as the rest goes wrong.
-    fn note_head(&self, evidence: &mut Evidence, status: StatusCode, headers: &HeaderMap) {
+    fn note_head(&self, evidence: &mut Evidence, status: StatusCode, headers: &Headers) {
         let now = self.unix_seconds();
         evidence
             .head
@@ -408,14 +411,16 @@ impl Try<'_> {
         evidence: &mut Evidence,
         kind: Option<&'static Kind>,
         status: StatusCode,
-        headers: &HeaderMap,
+        headers: &Headers,
         body: &[u8],
     ) {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| headers.text(name);
         evidence.hint = diagnosis::hint::retry_hint(text, Some(body), self.unix_seconds());
         self.note_head(evidence, status, headers);
         evidence.signal = match kind {
-            Some(kind) => provider::signal(kind, kind.dialect, status.as_u16(), headers, body),
+            Some(kind) => {
+                provider::signal(kind, kind.dialect, status.as_u16(), &headers.to_map(), body)
+            }
             // Many an API has taken over the form of OpenAI's errors, or Google's.
             None => dialect::read_error(dialect::Dialect::OpenaiChat, body).map(|words| Signal {
                 kind: words.kind,
@@ -425,9 +430,7 @@ impl Try<'_> {
                 concluded: None,
             }),
         };
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let content_type = headers.text("content-type");
         (evidence.excerpt, evidence.page_title) = diagnosis::excerpt::scrub(body, content_type);
     }
 
@@ -454,7 +457,7 @@ impl Try<'_> {
     /// A body that is no answer but evidence: whatever of it comes within a short time. In a coding that nobody asked for
     /// it tells nothing, and its status still does.
     async fn error_body(&self, answer: &mut upstream::Answer) -> Bytes {
-        if answer.headers.contains_key(CONTENT_ENCODING)
+        if answer.headers.contains("content-encoding")
             && answer.body.decode(&mut answer.headers).is_err()
         {
             return Bytes::new();
@@ -474,7 +477,7 @@ impl Try<'_> {
         &self,
         mut evidence: Box<Evidence>,
         kind: &'static Kind,
-        headers: &HeaderMap,
+        headers: &Headers,
         body: &[u8],
         fault: ReplyFault,
     ) -> Tried {
@@ -488,7 +491,7 @@ impl Try<'_> {
             ReplyFault::WrongShape { what } => ContentFault::WrongShape { what },
             ReplyFault::ErrorObject(words) => {
                 // The dialect has read more than an error object: a blocked prompt has none.
-                evidence.signal = Some(provider::signal_of(kind, 200, headers, *words));
+                evidence.signal = Some(provider::signal_of(kind, 200, &headers.to_map(), *words));
                 ContentFault::ErrorObject
             }
         }));
@@ -589,19 +592,15 @@ impl Form {
 }
 
 /// The media type without its parameters, as sent.
-fn media_type(headers: &HeaderMap) -> &str {
-    let text = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+fn media_type(headers: &Headers) -> &str {
+    let text = headers.text("content-type").unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
 }
 
 /// What of a model's answer head goes on: its own id, its limits under another name; nothing of this hop, no cookie.
-fn forwarded(headers: &HeaderMap, kind: &'static Kind) -> Lines {
+fn forwarded(headers: &Headers, kind: &'static Kind) -> Lines {
     let mut on = Lines::new();
-    for (name, value) in headers {
-        let (text, value) = (name.as_str(), value.as_bytes());
+    for (text, value) in headers.iter() {
         if text == kind.request_id_header {
             on.add("x-upstream-request-id", value);
         } else if text.starts_with("openai-") {

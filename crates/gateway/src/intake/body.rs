@@ -88,7 +88,7 @@ pub async fn body(
                 dialect: None,
                 bytes: announced.unwrap_or(raw.len() as u64),
             });
-            let headers = forwarded(headers, &route);
+            let headers = forwarded(headers.to_map(), &route);
             let path_and_query = without_key(&uri);
             let may_repeat = route.may_repeat(&method, terms.idempotency_key.is_some());
             Ok(Call::Http(HttpCall {

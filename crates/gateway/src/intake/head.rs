@@ -5,9 +5,8 @@ use std::sync::Arc;
 use config::{Matched, Route};
 use diagnosis::{Code, Lane};
 use dialect::Dialect;
-use http::header::HOST;
-use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
+use http1::{Headers, Received};
 
 use super::said::Said;
 use super::{Head, HeadLane, Inbound};
@@ -25,11 +24,11 @@ pub fn head(
     journal: &mut Journal,
 ) -> Result<Box<Head>, Refusal> {
     let Inbound {
-        request,
+        head: parts,
+        body,
         peer,
         hold: _,
     } = inbound;
-    let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     if wants_openai_errors(path) {
         journal.envelope = Envelope::Openai;
@@ -78,7 +77,7 @@ pub fn wants_openai_errors(path: &str) -> bool {
 }
 
 /// Finds the lane by path and method.
-fn lane(policy: &Policy, parts: &Parts) -> Result<HeadLane, Refusal> {
+fn lane(policy: &Policy, parts: &Received) -> Result<HeadLane, Refusal> {
     let (method, path) = (&parts.method, parts.uri.path());
     if let Some(route) = route_of_its_host(policy, &parts.uri, &parts.headers, method) {
         return on_route(route, path);
@@ -106,7 +105,7 @@ fn lane(policy: &Policy, parts: &Parts) -> Result<HeadLane, Refusal> {
 pub(crate) fn route_of_its_host<'p>(
     policy: &'p Policy,
     uri: &Uri,
-    headers: &HeaderMap,
+    headers: &Headers,
     method: &Method,
 ) -> Option<&'p Arc<Route>> {
     // The narrowest routes stand first: where that has no host, none has.
@@ -125,9 +124,9 @@ pub(crate) fn route_of_its_host<'p>(
 }
 
 /// The host a request is for, without a port and brackets; empty where none is named.
-fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> &'r str {
+fn host<'r>(uri: &'r Uri, headers: &'r Headers) -> &'r str {
     let authority = uri.authority().map(http::uri::Authority::as_str);
-    let named = || headers.get(HOST)?.to_str().ok();
+    let named = || headers.text("host");
     let authority = authority.or_else(named).unwrap_or_default();
     let bare = authority
         .rsplit_once('@')
@@ -265,8 +264,9 @@ mod tests {
             ("/x", "", ""),
             ("http://one.example:80/x", "two.example", "one.example"),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, header.parse().unwrap());
+            let mut headers = http::HeaderMap::new();
+            headers.insert("host", header.parse().unwrap());
+            let headers = Headers::from(&headers);
             assert_eq!(host(&uri.parse().unwrap(), &headers), expected);
         }
     }

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use config::Route;
 use dialect::Dialect;
 use dialect::splice::Scan;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, Method, Uri};
+use http1::{Headers, Received};
 use types::Deadline;
 
 use crate::bytes::HeldBytes;
@@ -33,8 +34,10 @@ pub use upload::Upload;
 /// A request as it came off the socket, nothing of its body read.
 #[derive(Debug)]
 pub struct Inbound {
-    /// The request.
-    pub request: Box<Request<RequestBody>>,
+    /// The head.
+    pub head: Box<Received>,
+    /// The body, unread.
+    pub body: RequestBody,
     /// Where it came from.
     pub peer: SocketAddr,
     /// How the steps tell the door that the head may go out before the answer is there.
@@ -51,7 +54,7 @@ pub struct Head {
     /// Path and query as sent.
     pub uri: Uri,
     /// All headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body, unread.
     pub body: RequestBody,
     /// Where it came from.

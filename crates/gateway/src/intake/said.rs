@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use diagnosis::Code;
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderValue, Version};
+use http1::Headers;
+use http1::headers::as_text;
 
 use super::Patience;
 use crate::journal::ClientFacts;
@@ -30,26 +32,26 @@ pub(super) struct Said {
 
 impl Said {
     /// Reads all headers, once.
-    pub(super) fn read(headers: &HeaderMap) -> Self {
+    pub(super) fn read(headers: &Headers) -> Self {
         let mut said = Self::default();
-        for (name, value) in headers {
-            said.take(name, value);
+        for (name, value) in headers.iter() {
+            said.take(name, value, headers);
         }
         said
     }
 
-    fn take(&mut self, name: &HeaderName, value: &HeaderValue) {
-        match name.as_str() {
+    fn take(&mut self, name: &str, value: &[u8], headers: &Headers) {
+        match name {
             "host" => self.hosts += 1,
             "content-length" => self.has_length = true,
             "transfer-encoding" => self.has_coding = true,
-            "user-agent" => self.client.agent = Some(value.clone()),
-            "x-request-id" => self.client.request_id = Some(value.clone()),
-            "x-client-request-id" => {
-                self.client.request_id.get_or_insert_with(|| value.clone());
+            "user-agent" => self.client.agent = headers.kept(value),
+            "x-request-id" => self.client.request_id = headers.kept(value),
+            "x-client-request-id" if self.client.request_id.is_none() => {
+                self.client.request_id = headers.kept(value);
             }
             "x-stainless-retry-count" => {
-                self.client.retry_count = value.to_str().ok().and_then(|count| count.parse().ok());
+                self.client.retry_count = as_text(value).and_then(|count| count.parse().ok());
                 self.client_retries = self.client.retry_count.unwrap_or(0);
             }
             "x-stainless-timeout" | "x-stainless-read-timeout" => {
@@ -63,14 +65,15 @@ impl Said {
                 shorten(&mut self.patience.whole, whole);
             }
             "grpc-timeout" => {
-                let whole = value.to_str().ok().and_then(grpc_timeout);
+                let whole = as_text(value).and_then(grpc_timeout);
                 shorten(&mut self.patience.whole, whole);
             }
-            "via" => self.is_loop |= value.to_str().is_ok_and(|via| via.contains(VIA.as_str())),
-            "idempotency-key" => self.idempotency_key = Some(value.clone()),
-            "traceparent" => self.trace = Some(value.clone()),
+            "via" => self.is_loop |= as_text(value).is_some_and(|via| via.contains(VIA.as_str())),
+            "idempotency-key" => self.idempotency_key = headers.kept(value),
+            "traceparent" => self.trace = headers.kept(value),
             other if other.starts_with("x-goodgate-") => {
-                self.wishes.push((name.clone(), value.clone()))
+                let name = HeaderName::from_bytes(other.as_bytes());
+                self.wishes.extend(name.ok().zip(headers.kept(value)));
             }
             _ => {}
         }
@@ -107,8 +110,8 @@ fn shorten(so_far: &mut Option<Duration>, now: Option<Duration>) {
 }
 
 /// A number above zero, below four months; anything else says nothing.
-fn number(value: &HeaderValue) -> Option<f64> {
-    let number: f64 = value.to_str().ok()?.trim().parse().ok()?;
+fn number(value: &[u8]) -> Option<f64> {
+    let number: f64 = as_text(value)?.trim().parse().ok()?;
     (number.is_finite() && number > 0.0 && number < 1e10).then_some(number)
 }
 
@@ -130,6 +133,7 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderMap;
 
     fn read(pairs: &[(&'static str, &'static str)]) -> Said {
         let mut headers = HeaderMap::new();
@@ -139,7 +143,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        Said::read(&headers)
+        Said::read(&Headers::from(&headers))
     }
 
     #[test]
@@ -198,12 +202,12 @@ mod tests {
         headers.append("host", HeaderValue::from_static("a"));
         headers.append("via", HeaderValue::from_static("1.1 another"));
         assert!(
-            Said::read(&headers)
+            Said::read(&Headers::from(&headers))
                 .is_sound(Version::HTTP_11, false)
                 .is_ok()
         );
         headers.append("via", HeaderValue::from_str(&VIA).unwrap());
-        let refusal = Said::read(&headers)
+        let refusal = Said::read(&Headers::from(&headers))
             .is_sound(Version::HTTP_11, false)
             .unwrap_err();
         assert_eq!(refusal.code, Code::ProxyLoopDetected);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use http1::Received;
 use tokio::sync::{mpsc, oneshot};
 
 use super::request_body::RequestBody;
@@ -46,8 +47,7 @@ pub fn admin_door() -> (AdminDoor, mpsc::Receiver<AdminCall>) {
 
 impl AdminDoor {
     /// Passes a request over and waits for its answer.
-    pub(super) async fn pass(&self, request: Request<RequestBody>, peer: SocketAddr) -> Reply {
-        let (parts, body) = request.into_parts();
+    pub(super) async fn pass(&self, head: Received, body: RequestBody, peer: SocketAddr) -> Reply {
         let read = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await;
         let Ok(Ok(body)) = read else {
             return plain(
@@ -57,7 +57,7 @@ impl AdminDoor {
         };
         let (answer, answered) = oneshot::channel();
         let call = AdminCall {
-            request: Request::from_parts(parts, body.to_bytes()),
+            request: request(head, body.to_bytes()),
             peer,
             answer,
         };
@@ -82,6 +82,15 @@ impl AdminDoor {
         reply.headers = parts.headers;
         reply
     }
+}
+
+fn request(head: Received, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    *request.headers_mut() = head.headers.to_map();
+    *request.method_mut() = head.method;
+    *request.uri_mut() = head.uri;
+    *request.version_mut() = head.version;
+    request
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Reply {

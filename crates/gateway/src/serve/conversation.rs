@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{Method, Request, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use http_body::Body;
 use http1::answer::{
     Afterwards, AnswerHead, Ending, LAST_CHUNK, write_answer_head, write_chunk_size,
@@ -72,7 +72,7 @@ impl Conversation {
         loop {
             let stays = match self.next().await {
                 Next::End => return,
-                Next::Request(received) => self.answer(*received).await,
+                Next::Request(received) => self.answer(received).await,
                 Next::Refused(fault) => self.refuse(fault).await,
             };
             match stays {
@@ -91,7 +91,7 @@ impl Conversation {
     fn poll_next(&self, cx: &mut Context<'_>, reader: &mut RequestReader) -> Poll<Next> {
         loop {
             match self.line.take_head(reader) {
-                Ok(Some(received)) => return Poll::Ready(Next::Request(Box::new(received))),
+                Ok(Some(received)) => return Poll::Ready(Next::Request(received)),
                 Err(fault) => return Poll::Ready(Next::Refused(fault)),
                 Ok(None) => {}
             }
@@ -112,20 +112,22 @@ impl Conversation {
     }
 
     /// Answers a request; whether the connection stays.
-    async fn answer(&self, received: Received) -> Result<bool, Gone> {
+    async fn answer(&self, received: Box<Received>) -> Result<bool, Gone> {
         let _call = self.facts.begin_call();
         let asked = Asked {
             is_head: received.method == Method::HEAD,
             version: received.version,
             keep_alive: received.keep_alive,
         };
-        let mut request = Box::new(Request::new(RequestBody::Http1(self.line.body())));
-        *request.method_mut() = received.method;
-        *request.uri_mut() = received.uri;
-        *request.version_mut() = received.version;
-        *request.headers_mut() = received.headers;
+        let body = RequestBody::Http1(self.line.body());
         let gate = Arc::clone(&self.gate);
-        let mut answering = pin!(dispatch::answer(gate, request, self.peer, &self.facts));
+        let mut answering = pin!(dispatch::answer(
+            gate,
+            received,
+            body,
+            self.peer,
+            &self.facts
+        ));
         let reply = std::future::poll_fn(|cx| {
             if let Poll::Ready(reply) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(reply));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use diagnosis::Code;
 use futures_util::FutureExt;
-use http::{Method, Request, StatusCode};
-use http1::RequestFault;
+use http::{Method, StatusCode};
+use http1::{Received, RequestFault};
 
 use super::drain::Stage;
 use super::facts::Facts;
@@ -22,25 +22,26 @@ use crate::relay::{OwnHeaders, Reply, ReplyBody, hold};
 /// Answers one request of a connection.
 pub(super) async fn answer(
     gate: Arc<Gate>,
-    request: Box<Request<RequestBody>>,
+    head: Box<Received>,
+    body: RequestBody,
     peer: SocketAddr,
     facts: &Facts,
 ) -> Reply {
-    match place(&gate, request.method(), request.uri().path()) {
+    match place(&gate, &head.method, head.uri.path()) {
         Place::Alive => health(StatusCode::OK, "alive"),
         Place::Ready if gate.shared.drain.is_at(Stage::Leaving) => {
             health(StatusCode::SERVICE_UNAVAILABLE, "draining")
         }
         Place::Ready => health(StatusCode::OK, "ready"),
-        Place::Front | Place::Metrics if is_of_a_route(&gate, &request) => {
-            pipeline(gate, request, peer, facts).await
+        Place::Front | Place::Metrics if is_of_a_route(&gate, &head) => {
+            pipeline(gate, head, body, peer, facts).await
         }
         Place::Front => to_ui(),
         Place::Admin | Place::Metrics => match &gate.shared.admin {
-            Some(admin) => admin.pass(*request, peer).await,
+            Some(admin) => admin.pass(*head, body, peer).await,
             None => elsewhere(),
         },
-        Place::Pipeline => pipeline(gate, request, peer, facts).await,
+        Place::Pipeline => pipeline(gate, head, body, peer, facts).await,
     }
 }
 
@@ -97,10 +98,9 @@ fn place(gate: &Gate, method: &Method, path: &str) -> Place {
 }
 
 /// Whether a route has the host of its own that the request is for.
-fn is_of_a_route(gate: &Gate, request: &Request<RequestBody>) -> bool {
+fn is_of_a_route(gate: &Gate, head: &Received) -> bool {
     let policy = gate.policy();
-    let (uri, headers) = (request.uri(), request.headers());
-    intake::route_of_its_host(&policy, uri, headers, request.method()).is_some()
+    intake::route_of_its_host(&policy, &head.uri, &head.headers, &head.method).is_some()
 }
 
 /// Where the admin API has a listener of its own, the metrics are there, and this is a path like any other.
@@ -112,13 +112,15 @@ fn is_metrics(gate: &Gate, path: &str) -> bool {
 /// A bug in a step must cost one call, never the connection or the process.
 async fn pipeline(
     gate: Arc<Gate>,
-    request: Box<Request<RequestBody>>,
+    head: Box<Received>,
+    body: RequestBody,
     peer: SocketAddr,
     facts: &Facts,
 ) -> Reply {
-    let openai = intake::wants_openai_errors(request.uri().path());
+    let openai = intake::wants_openai_errors(head.uri.path());
     let inbound = Inbound {
-        request,
+        head,
+        body,
         peer,
         hold: hold::HoldNotice::default(),
     };

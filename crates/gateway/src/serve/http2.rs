@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Request;
+use http::request::Parts;
+use http1::{Framing, Headers, Received};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
@@ -42,8 +44,9 @@ pub(super) async fn run(
         let (gate, facts) = (Arc::clone(&gate), Arc::clone(facts));
         async move {
             let call = facts.begin_call();
-            let request = Box::new(request.map(RequestBody::Http2));
-            let mut reply = dispatch::answer(gate, request, peer, &facts).await;
+            let (parts, body) = request.into_parts();
+            let body = RequestBody::Http2(body);
+            let mut reply = dispatch::answer(gate, head(&parts), body, peer, &facts).await;
             reply.body.keep(call);
             Ok::<_, Infallible>(reply.into_response())
         }
@@ -90,6 +93,19 @@ where
             }
         });
     }
+}
+
+/// The head as HTTP/1.1's are read, but for what only that protocol has to say.
+fn head(parts: &Parts) -> Box<Received> {
+    Box::new(Received {
+        method: parts.method.clone(),
+        uri: parts.uri.clone(),
+        version: parts.version,
+        headers: Headers::from(&parts.headers),
+        framing: Framing::Nothing,
+        keep_alive: true,
+        expects_continue: false,
+    })
 }
 
 fn builder(streams: Streams, max_head: usize) -> Builder<Streams> {

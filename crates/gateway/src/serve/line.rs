@@ -85,7 +85,7 @@ impl Line {
     pub(super) fn take_head(
         &self,
         reader: &mut RequestReader,
-    ) -> Result<Option<Received>, RequestFault> {
+    ) -> Result<Option<Box<Received>>, RequestFault> {
         let mut inner = self.inner.lock();
         if inner.buffer.is_empty() {
             return Ok(None);
