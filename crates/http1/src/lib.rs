@@ -15,6 +15,7 @@ pub mod head;
 pub mod headers;
 pub mod request;
 mod search;
+pub mod turn;
 #[doc(hidden)]
 pub mod whole;
 

@@ -173,6 +173,7 @@ impl Exchange<'_> {
         timer: &mut Timer<'_>,
         evidence: &mut Evidence,
     ) -> Result<Began, Failed> {
+        http1::turn::after_others().await;
         evidence.phase = Phase::Send;
         let outcome = poll_fn(|cx| self.poll(cx, timer, evidence)).await;
         evidence.bytes.sent = self.stand().0;

@@ -176,6 +176,7 @@ impl Conversation {
             Ending::Length(_) | Ending::Chunked | Ending::UntilClose => match body.take_whole() {
                 Some(bytes) => {
                     out.push(bytes);
+                    http1::turn::after_others().await;
                     self.flush(&mut out).await
                 }
                 None => self.stream(&mut body, &mut out, ending).await,
