@@ -41,7 +41,7 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Read {
                 }
                 Ok(None) => break,
                 Ok(Some(head)) => {
-                    let framed = |wanted: &str| head.headers.iter().filter(|(name, _)| *name == wanted).count();
+                    let framed = |wanted: &str| head.headers.iter().filter(|(name, _)| *name == wanted.as_bytes()).count();
                     let (lengths, codings) = (framed("content-length"), framed("transfer-encoding"));
                     // What decides where the next request begins was said in one way only.
                     match head.framing {

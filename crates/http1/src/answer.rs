@@ -49,13 +49,14 @@ impl Lines {
     }
 
     /// Adds a line; a value that could end the line is left out with it.
-    pub fn add(&mut self, name: &str, value: &[u8]) {
+    pub fn add(&mut self, name: impl AsRef<[u8]>, value: &[u8]) {
+        let name = name.as_ref();
         let odd = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
         if value.iter().fold(false, |found, byte| found | odd(*byte)) {
             return;
         }
         self.bytes.reserve(name.len() + value.len() + 4);
-        line(name.as_bytes(), value, &mut self.bytes);
+        line(name, value, &mut self.bytes);
     }
 
     /// Adds a line whose value is a number.

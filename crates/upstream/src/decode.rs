@@ -53,7 +53,7 @@ impl Decoder {
         let mut wanted = None;
         let codings = headers
             .iter()
-            .filter(|(name, _)| *name == "content-encoding");
+            .filter(|(name, _)| *name == b"content-encoding");
         for (_, value) in codings {
             for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                 if NO_CODING

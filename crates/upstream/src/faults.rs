@@ -176,7 +176,7 @@ pub fn head_facts(status: StatusCode, headers: &Headers, now_unix: i64) -> Answe
         proxy_status: owned("proxy-status"),
         connection_close: headers
             .iter()
-            .filter(|(name, _)| *name == "connection")
+            .filter(|(name, _)| *name == b"connection")
             .flat_map(|(_, value)| value.split(|byte| *byte == b','))
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close")),
         retry_after: retry_after(headers, now_unix),

@@ -600,13 +600,13 @@ fn media_type(headers: &Headers) -> &str {
 /// What of a model's answer head goes on: its own id, its limits under another name; nothing of this hop, no cookie.
 fn forwarded(headers: &Headers, kind: &'static Kind) -> Lines {
     let mut on = Lines::new();
-    for (text, value) in headers.iter() {
-        if text == kind.request_id_header {
+    for (name, value) in headers.iter() {
+        if name == kind.request_id_header.as_bytes() {
             on.add("x-upstream-request-id", value);
-        } else if text.starts_with("openai-") {
-            on.add(text, value);
-        } else if let Some(rest) = text.strip_prefix("x-ratelimit-") {
-            on.add(&format!("x-upstream-ratelimit-{rest}"), value);
+        } else if name.starts_with(b"openai-") {
+            on.add(name, value);
+        } else if let Some(rest) = name.strip_prefix(b"x-ratelimit-") {
+            on.add([b"x-upstream-ratelimit-", rest].concat(), value);
         }
     }
     on

@@ -40,39 +40,39 @@ impl Said {
         said
     }
 
-    fn take(&mut self, name: &str, value: &[u8], headers: &Headers) {
+    fn take(&mut self, name: &[u8], value: &[u8], headers: &Headers) {
         match name {
-            "host" => self.hosts += 1,
-            "content-length" => self.has_length = true,
-            "transfer-encoding" => self.has_coding = true,
-            "user-agent" => self.client.agent = headers.kept(value),
-            "x-request-id" => self.client.request_id = headers.kept(value),
-            "x-client-request-id" if self.client.request_id.is_none() => {
+            b"host" => self.hosts += 1,
+            b"content-length" => self.has_length = true,
+            b"transfer-encoding" => self.has_coding = true,
+            b"user-agent" => self.client.agent = headers.kept(value),
+            b"x-request-id" => self.client.request_id = headers.kept(value),
+            b"x-client-request-id" if self.client.request_id.is_none() => {
                 self.client.request_id = headers.kept(value);
             }
-            "x-stainless-retry-count" => {
+            b"x-stainless-retry-count" => {
                 self.client.retry_count = as_text(value).and_then(|count| count.parse().ok());
                 self.client_retries = self.client.retry_count.unwrap_or(0);
             }
-            "x-stainless-timeout" | "x-stainless-read-timeout" => {
+            b"x-stainless-timeout" | b"x-stainless-read-timeout" => {
                 shorten(
                     &mut self.patience.between_bytes,
                     number(value).map(Duration::from_secs_f64),
                 );
             }
-            "x-request-timeout-ms" => {
+            b"x-request-timeout-ms" => {
                 let whole = number(value).map(|ms| Duration::from_secs_f64(ms / 1000.0));
                 shorten(&mut self.patience.whole, whole);
             }
-            "grpc-timeout" => {
+            b"grpc-timeout" => {
                 let whole = as_text(value).and_then(grpc_timeout);
                 shorten(&mut self.patience.whole, whole);
             }
-            "via" => self.is_loop |= as_text(value).is_some_and(|via| via.contains(VIA.as_str())),
-            "idempotency-key" => self.idempotency_key = headers.kept(value),
-            "traceparent" => self.trace = headers.kept(value),
-            other if other.starts_with("x-goodgate-") => {
-                let name = HeaderName::from_bytes(other.as_bytes());
+            b"via" => self.is_loop |= as_text(value).is_some_and(|via| via.contains(VIA.as_str())),
+            b"idempotency-key" => self.idempotency_key = headers.kept(value),
+            b"traceparent" => self.trace = headers.kept(value),
+            other if other.starts_with(b"x-goodgate-") => {
+                let name = HeaderName::from_bytes(other);
                 self.wishes.extend(name.ok().zip(headers.kept(value)));
             }
             _ => {}

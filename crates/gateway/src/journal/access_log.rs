@@ -180,6 +180,13 @@ fn duration(out: &mut Vec<u8>, took: Duration) -> std::io::Result<()> {
     }
 }
 
+/// A member's name with all that stands around it, put together by the compiler.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// One JSON object and a line break. Written member by member: this is on the way of every call, and a line through a
 /// serialiser of structs costs three times as many instructions.
 fn json(
@@ -196,29 +203,33 @@ fn json(
         Outcome::Recovered | Outcome::Refused => "warn",
         Outcome::Ok | Outcome::Cached | Outcome::Cancelled => "info",
     };
-    word(out, "level", level);
-    word(out, "request_id", closed.id.write().as_str());
-    word(out, "outcome", closed.outcome.as_str());
-    member(out, "status", summary.status.map(u64::from));
+    word(out, key!("level"), level);
+    word(out, key!("request_id"), closed.id.write().as_str());
+    word(out, key!("outcome"), closed.outcome.as_str());
+    member(out, key!("status"), summary.status.map(u64::from));
     if let Some(code) = summary.code {
-        word(out, "code", code.as_str());
-        word(out, "group", code.facts().group.as_str());
+        word(out, key!("code"), code.as_str());
+        word(out, key!("group"), code.facts().group.as_str());
     }
     if let Some(reason) = summary.stop_reason {
-        word(out, "stop_reason", reason.as_str());
+        word(out, key!("stop_reason"), reason.as_str());
     }
-    text(out, "method", Some(summary.method))?;
-    text(out, "path", Some(summary.path))?;
-    text(out, "model", summary.model.map(|model| &**model))?;
+    text(out, key!("method"), Some(summary.method))?;
+    text(out, key!("path"), Some(summary.path))?;
+    text(out, key!("model"), summary.model.map(|model| &**model))?;
     let served_by = summary.served_by().map(|target| &**target);
-    text(out, "served_by", served_by)?;
-    text(out, "key", summary.key.map(types::KeyId::as_str))?;
-    member(out, "ms", Some(millis(closed.took)));
-    member(out, "first_content_ms", summary.first_content.map(millis));
-    member(out, "input_tokens", summary.usage.input);
-    member(out, "output_tokens", summary.usage.output);
+    text(out, key!("served_by"), served_by)?;
+    text(out, key!("key"), summary.key.map(types::KeyId::as_str))?;
+    member(out, key!("ms"), Some(millis(closed.took)));
+    member(
+        out,
+        key!("first_content_ms"),
+        summary.first_content.map(millis),
+    );
+    member(out, key!("input_tokens"), summary.usage.input);
+    member(out, key!("output_tokens"), summary.usage.output);
     let cost = summary.cost.map(types::NanoUsd::as_nanos);
-    member(out, "cost_nano_usd", cost);
+    member(out, key!("cost_nano_usd"), cost);
     if summary.repeats_at_risk > 0 {
         out.extend_from_slice(b",\"possible_duplicate\":true");
     }
@@ -238,38 +249,32 @@ fn json(
 }
 
 /// A member that is a text; nothing where there is none.
-fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) -> std::io::Result<()> {
+fn text(out: &mut Vec<u8>, key: &str, value: Option<&str>) -> std::io::Result<()> {
     let Some(value) = value else { return Ok(()) };
     // Without an early exit the compiler looks at many bytes at a time.
     let odd = |byte: u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
     if value.bytes().fold(false, |found, byte| found | odd(byte)) {
-        name_of(out, name);
+        out.extend_from_slice(key.as_bytes());
         return Ok(serde_json::to_writer(out, value)?);
     }
-    word(out, name, value);
+    word(out, key, value);
     Ok(())
 }
 
 /// A member whose text needs no escapes: one of our own words.
-fn word(out: &mut Vec<u8>, name: &str, value: &str) {
-    name_of(out, name);
+fn word(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.extend_from_slice(key.as_bytes());
     out.push(b'"');
     out.extend_from_slice(value.as_bytes());
     out.push(b'"');
 }
 
 /// A member that is a number; nothing where there is none.
-fn member(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
+fn member(out: &mut Vec<u8>, key: &str, value: Option<u64>) {
     if let Some(value) = value {
-        name_of(out, name);
+        out.extend_from_slice(key.as_bytes());
         write_decimal(value, out);
     }
-}
-
-fn name_of(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
 }
 
 /// The attempts of a line, written without being gathered first.
