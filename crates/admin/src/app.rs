@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 use types::{Clock, Secret};
 
-use crate::api::{self, RunningCall};
+use crate::api::{self, Guard, RunningCall};
 use crate::problem::Problem;
 use crate::session::{Sessions, Visitor};
 use crate::{assets, browser, metrics, openapi};
@@ -41,6 +41,8 @@ pub struct Parts {
     pub drains_changed: Box<dyn Fn(Vec<DrainRow>) + Send + Sync>,
     /// The calls that run at this moment.
     pub in_flight: Box<dyn Fn() -> Vec<RunningCall> + Send + Sync>,
+    /// Where breakers and limits stand: providers, keys, targets, each in the order of their names.
+    pub guards: Box<dyn Fn() -> Vec<Guard> + Send + Sync>,
     /// The metrics, in the format that an `Accept` header asks for.
     pub metrics: Scrapes,
     /// The program's version.

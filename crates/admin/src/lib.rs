@@ -13,6 +13,7 @@ mod openapi;
 mod problem;
 mod session;
 
+pub use api::guards::Guard;
 pub use api::in_flight::RunningCall;
 pub use app::{App, Body, Parts, Scrape, Scrapes, answer};
 pub use openapi::openapi_json;

@@ -225,7 +225,7 @@ fn admin_parts(
     own: Option<&TcpListener>,
 ) -> Result<AdminParts, ServeError> {
     let (policies, clock) = (Arc::clone(shared), Arc::clone(&shared.clock));
-    let drained = Arc::clone(shared);
+    let (drained, guarded) = (Arc::clone(shared), Arc::clone(shared));
     let tables = server.in_flight().to_vec();
     let base_url = public_url(&shared.policy.load().snapshot, server.address());
     let listen = own.map_or_else(|| Ok(server.address()), TcpListener::local_addr)?;
@@ -235,6 +235,7 @@ fn admin_parts(
         snapshot: Box::new(move || Arc::clone(&policies.policy.load().snapshot)),
         drains_changed: Box::new(move |marks| drained.drained.replace(marks)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
+        guards: Box::new(move || guards(&guarded)),
         metrics: scrapes(server),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         env_command: format!(
@@ -258,6 +259,43 @@ fn scrapes(server: &Server) -> admin::Scrapes {
             text: scraper.scrape(format),
         }
     })
+}
+
+/// Where breakers and limits stand, for people: moments as they are on their clocks.
+fn guards(shared: &Shared) -> Vec<admin::Guard> {
+    let (now, unix) = (shared.clock.now(), shared.clock.unix_millis());
+    let millis = gateway::journal::access_log::millis;
+    let past = |at| unix.saturating_sub(millis(now.saturating_duration_since(at)));
+    let ahead = |at: std::time::Instant| unix + millis(at.saturating_duration_since(now));
+    let of = |reading: resilience::registry::Reading| {
+        let opened = reading.opened_by;
+        let shadow = reading.shadow.counts().into_iter();
+        let shadow = shadow.filter(|(_, count)| *count > 0);
+        admin::Guard {
+            level: reading.level.as_str().to_owned(),
+            name: reading.name,
+            state: reading.position.as_str().to_owned(),
+            open_since_ms: opened.as_ref().map(|opened| past(opened.since)),
+            cause: opened.as_ref().map(|opened| opened.cause.to_owned()),
+            excerpt: opened
+                .as_ref()
+                .and_then(|opened| opened.excerpt.as_deref())
+                .map(str::to_owned),
+            next_probe_ms: reading.next_probe.map(ahead),
+            resting_until_ms: reading.cooldown_until.map(ahead),
+            limit: reading.limit,
+            in_flight: reading.in_flight,
+            answered: reading.answered,
+            failed: reading.failed,
+            recently_answered: reading.recent.0,
+            recently_failed: reading.recent.1,
+            repeats_left: reading.budget_left,
+            shadow: shadow
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
+        }
+    };
+    shared.registry.readings(now).into_iter().map(of).collect()
 }
 
 fn running_calls(tables: &[InFlight], clock: &dyn Clock) -> Vec<RunningCall> {

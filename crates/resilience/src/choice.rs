@@ -24,8 +24,8 @@ pub struct Asker {
     pub hurried: bool,
     /// How long it may hold the place of a probe: until the first token must be there.
     pub lease: Duration,
-    /// Whether it may be the one call that goes to the least bad of targets which are all open: its first attempt may.
-    pub may_resort: bool,
+    /// Whether the call has made an attempt before.
+    pub is_repeat: bool,
 }
 
 impl Asker {
@@ -93,10 +93,10 @@ pub fn enter_first<'a>(
         let ask = asker.ask(alternative);
         next.door.enter(&ask, next.settings, now).ok()
     };
-    // One call for each time that it is open goes to the least bad alone.
+    // One call for each time that it is open goes to the least bad alone, and no repeat.
     let resort = open
         .first()
-        .filter(|_| asker.may_resort)
+        .filter(|_| !asker.is_repeat)
         .map(|(_, place)| (*place, Alternative::LastResort));
     let thinned = open
         .iter()

@@ -28,15 +28,47 @@ pub struct Settings {
     pub provider_refusal: Mode,
 }
 
+impl Settings {
+    const USUAL: Self = Self {
+        breaker: BreakerSettings {
+            mode: Mode::Act,
+            consecutive: 5,
+            failure_rate: 0.5,
+            min_calls: 20,
+            window: Duration::from_secs(30),
+            open: Duration::from_secs(5),
+            max_open: Duration::from_secs(25),
+        },
+        concurrency: ConcurrencySettings {
+            mode: Mode::Act,
+            max: None,
+            latency: Mode::Shadow,
+        },
+        outlier_ejection: Mode::Shadow,
+        local_throttle: Mode::Shadow,
+        provider_refusal: Mode::Shadow,
+    };
+
+    /// Nothing acts or counts.
+    pub const OFF: Self = Self {
+        breaker: BreakerSettings {
+            mode: Mode::Off,
+            ..Self::USUAL.breaker
+        },
+        concurrency: ConcurrencySettings {
+            mode: Mode::Off,
+            max: None,
+            latency: Mode::Off,
+        },
+        outlier_ejection: Mode::Off,
+        local_throttle: Mode::Off,
+        provider_refusal: Mode::Off,
+    };
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            breaker: BreakerSettings::default(),
-            concurrency: ConcurrencySettings::default(),
-            outlier_ejection: Mode::Shadow,
-            local_throttle: Mode::Shadow,
-            provider_refusal: Mode::Shadow,
-        }
+        Self::USUAL
     }
 }
 
@@ -62,15 +94,7 @@ pub struct BreakerSettings {
 
 impl Default for BreakerSettings {
     fn default() -> Self {
-        Self {
-            mode: Mode::Act,
-            consecutive: 5,
-            failure_rate: 0.5,
-            min_calls: 20,
-            window: Duration::from_secs(30),
-            open: Duration::from_secs(5),
-            max_open: Duration::from_secs(25),
-        }
+        Settings::USUAL.breaker
     }
 }
 
@@ -87,10 +111,6 @@ pub struct ConcurrencySettings {
 
 impl Default for ConcurrencySettings {
     fn default() -> Self {
-        Self {
-            mode: Mode::Act,
-            max: None,
-            latency: Mode::Shadow,
-        }
+        Settings::USUAL.concurrency
     }
 }

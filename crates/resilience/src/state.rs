@@ -67,6 +67,8 @@ pub struct TargetState {
     answered: AtomicU64,
     failed: AtomicU64,
     has_barred: AtomicBool,
+    /// Tokens of the provider's retry budget that repeats here have used up since it was last closed.
+    repeats: AtomicU32,
     inner: Mutex<TargetMachines>,
 }
 
@@ -107,6 +109,7 @@ impl TargetState {
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             has_barred: AtomicBool::new(false),
+            repeats: AtomicU32::new(0),
             inner: Mutex::new(TargetMachines {
                 breaker: Breaker::new(guards, now),
                 limiter: Limiter::new(now),
@@ -148,6 +151,19 @@ impl TargetState {
                 .barred
                 .iter()
                 .any(|(known, until)| *known == credential && now < *until)
+    }
+
+    /// Notes that a repeat here used up a token.
+    pub fn repeated(&self) {
+        self.repeats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the tokens that repeats here have used up.
+    pub(crate) fn take_repeats(&self) -> u32 {
+        if self.repeats.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        self.repeats.swap(0, Ordering::Relaxed)
     }
 
     /// Notes that a call went elsewhere, or would have gone, because this target is an outlier.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::breaker::{Ask, Change, Failed, OpenedBy, Pass};
+use crate::breaker::{Alternative, Ask, Change, Failed, OpenedBy, Pass};
 use crate::lesson::{Fault, Level, Weight};
 use crate::settings::{Mode, Settings};
 use crate::state::{Closed, CredentialState, Place, ProviderState, TargetState};
@@ -87,10 +87,10 @@ impl Door {
     /// Why not.
     pub fn enter(self, ask: &Ask, settings: &Settings, now: Instant) -> Result<Ticket, Denied> {
         self.is_awake(now)?;
-        let place = self
-            .target
-            .enter(ask, settings, now)
-            .map_err(Denied::of_target)?;
+        let place = self.target.enter(ask, settings, now).map_err(|closed| {
+            self.refund(closed, ask, now);
+            Denied::of_target(closed)
+        })?;
         // From here on the ticket gives back what it holds.
         let mut ticket = Ticket {
             door: self,
@@ -121,6 +121,16 @@ impl Door {
             Level::Target => self
                 .target
                 .read(|breaker, _, _| breaker.opened_by().cloned()),
+        }
+    }
+
+    /// A dead target's repeats must not use up those of its provider's other targets.
+    fn refund(&self, closed: Closed, ask: &Ask, now: Instant) {
+        if matches!(closed, Closed::Open(_)) && ask.alternative != Alternative::Elsewhere {
+            let tokens = self.target.take_repeats();
+            if tokens > 0 {
+                self.provider.budget.refund(tokens, now);
+            }
         }
     }
 

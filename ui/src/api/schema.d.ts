@@ -543,6 +543,7 @@ export interface components {
         };
         /** @description A credential, by what may be shown of it. */
         CredentialView: {
+            guard: components["schemas"]["Guard"] | null;
             /** @description Its last characters; null where none is needed. */
             hint: string | null;
             /** @description Its name. */
@@ -600,6 +601,73 @@ export interface components {
              * @default null
              */
             reason: string | null;
+        };
+        /** @description Where breaker and limit of a provider, a key or a target stand. */
+        Guard: {
+            /**
+             * Format: int64
+             * @description Good answers since the start.
+             */
+            answered: number;
+            /** @description The code of the failure that opened it. */
+            cause: string | null;
+            /** @description What the upstream said last. */
+            excerpt: string | null;
+            /**
+             * Format: int64
+             * @description Failures since the start.
+             */
+            failed: number;
+            /**
+             * Format: int32
+             * @description Its calls in flight, each until the last byte of its answer.
+             */
+            in_flight: number;
+            /** @description `provider`, `credential` or `target`. */
+            level: string;
+            /**
+             * Format: int32
+             * @description Calls at a time that it takes; null where it has shown no limit.
+             */
+            limit: number | null;
+            /** @description Its name; `provider/*` for all models of a provider that nobody has named. */
+            name: string;
+            /**
+             * Format: int64
+             * @description When the next call may try.
+             */
+            next_probe_ms: number | null;
+            /**
+             * Format: int64
+             * @description Since when it is not closed: milliseconds since 1970.
+             */
+            open_since_ms: number | null;
+            /**
+             * Format: int32
+             * @description Good answers in the breaker's window.
+             */
+            recently_answered: number;
+            /**
+             * Format: int32
+             * @description Failures in the breaker's window.
+             */
+            recently_failed: number;
+            /**
+             * Format: double
+             * @description Repeats that the provider's retry budget still allows; null for others.
+             */
+            repeats_left: number | null;
+            /**
+             * Format: int64
+             * @description Until when it rests because it asked to be left alone.
+             */
+            resting_until_ms: number | null;
+            /** @description What loops that do not act would have done: their names, and how often. */
+            shadow: {
+                [key: string]: number;
+            };
+            /** @description `closed` (it takes calls), `ramping` (it takes more and more), `open` or `half_open` (one call at a time tries). */
+            state: string;
         };
         /** @description The running calls, the oldest first. */
         InFlight: {
@@ -806,6 +874,7 @@ export interface components {
             dialect: string;
             /** @description What of it is drained by hand: the whole of it, under its own name, or models of it. */
             drained: components["schemas"]["Drain"][];
+            guard: components["schemas"]["Guard"] | null;
             /** @description Its name: the first segment of `provider/model`. */
             id: string;
             /** @description What it is, as `type` in the configuration says. */
@@ -819,6 +888,8 @@ export interface components {
             maintenance: components["schemas"]["MaintenanceView"][];
             /** @description Models that its entry lists; empty: any. */
             models: string[];
+            /** @description Where breakers and limits of its targets stand; those that had a call. */
+            targets: components["schemas"]["Guard"][];
             /** @description The name people know it by. */
             title: string;
         };
@@ -826,6 +897,8 @@ export interface components {
         Providers: {
             /** @description In the order in which they were written. */
             providers: components["schemas"]["ProviderView"][];
+            /** @description Where breakers and limits of the upstreams of plain routes stand; empty before their first call. */
+            upstreams: components["schemas"]["Guard"][];
         };
         /** @description One call and its attempts. */
         Request: {

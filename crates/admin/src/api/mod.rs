@@ -3,6 +3,7 @@
 pub mod codes;
 pub mod counts;
 pub mod drains;
+pub mod guards;
 pub mod in_flight;
 pub mod live;
 pub mod models;
@@ -14,4 +15,5 @@ pub mod snippets;
 pub mod status;
 pub mod wire;
 
+pub use guards::Guard;
 pub use in_flight::RunningCall;

@@ -10,6 +10,7 @@ use types::Secret;
 use utoipa::ToSchema;
 
 use super::drains::Drain;
+use super::guards::{self, Guard, OfProvider};
 use super::models::line;
 use crate::app::Shared;
 use crate::problem::Problem;
@@ -19,6 +20,8 @@ use crate::problem::Problem;
 pub struct Providers {
     /// In the order in which they were written.
     pub providers: Vec<ProviderView>,
+    /// Where breakers and limits of the upstreams of plain routes stand; empty before their first call.
+    pub upstreams: Vec<Guard>,
 }
 
 /// A configured provider.
@@ -48,6 +51,10 @@ pub struct ProviderView {
     pub drained: Vec<Drain>,
     /// Its planned windows: the present or the next occurrence of each, the soonest first.
     pub maintenance: Vec<MaintenanceView>,
+    /// Where its own breaker stands; null before its first call.
+    pub guard: Option<Guard>,
+    /// Where breakers and limits of its targets stand; those that had a call.
+    pub targets: Vec<Guard>,
 }
 
 /// A planned window.
@@ -74,6 +81,8 @@ pub struct CredentialView {
     pub hint: Option<String>,
     /// Where it is from: an environment variable's name, a file, or the configuration.
     pub source: String,
+    /// Where its breaker stands; null before its first call.
+    pub guard: Option<Guard>,
 }
 
 /// The configured providers.
@@ -88,11 +97,19 @@ pub(crate) async fn list(State(app): State<Shared>) -> Result<Json<Providers>, P
     let marks = app.blocking(store::Store::drains).await?;
     let snapshot = (app.parts().snapshot)();
     let now = app.parts().clock.unix_millis();
+    let mut guards = (app.parts().guards)();
+    let providers = snapshot
+        .providers_in_order()
+        .map(|provider| {
+            let own = guards::take(&mut guards, provider.id.as_str());
+            ProviderView::new(provider, &marks, own, now)
+        })
+        .collect();
+    // The scripted models are providers of their own; what is left is of plain routes.
+    guards.retain(|guard| guard.level == "target" && guard.name.contains("://"));
     Ok(Json(Providers {
-        providers: snapshot
-            .providers_in_order()
-            .map(|provider| ProviderView::new(provider, &marks, now))
-            .collect(),
+        providers,
+        upstreams: guards,
     }))
 }
 
@@ -125,7 +142,12 @@ fn maintenance(provider: &Provider, now: u64) -> Vec<MaintenanceView> {
 }
 
 impl ProviderView {
-    fn new(provider: &Provider, marks: &[DrainRow], now: u64) -> Self {
+    fn new(provider: &Provider, marks: &[DrainRow], guards: OfProvider, now: u64) -> Self {
+        let OfProvider {
+            own,
+            mut credentials,
+            targets,
+        } = guards;
         let endpoint = &provider.endpoint;
         let scheme = match endpoint.scheme {
             Scheme::Http => "http",
@@ -144,6 +166,7 @@ impl ProviderView {
                     id: credential.id.as_str().to_owned(),
                     hint: credential.secret.as_ref().map(Secret::hint),
                     source: credential.source.clone(),
+                    guard: credentials.remove(credential.id.as_str()),
                 })
                 .collect(),
             models: provider
@@ -156,6 +179,8 @@ impl ProviderView {
             line: line(provider.line),
             drained: drained(provider, marks),
             maintenance: maintenance(provider, now),
+            guard: own,
+            targets,
         }
     }
 }

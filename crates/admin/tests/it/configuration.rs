@@ -131,3 +131,22 @@ async fn what_is_not_there_and_what_is_not_allowed_are_told_apart() {
         );
     }
 }
+
+#[tokio::test]
+async fn where_breakers_and_limits_stand_is_shown_with_what_they_guard() {
+    let bench = Bench::new();
+    let shown = bench.read("/api/v1/providers").await;
+    let openai = &shown["providers"][0];
+    assert_eq!(openai["guard"]["state"], "closed");
+    assert_eq!(openai["credentials"][0]["guard"]["state"], "open");
+    assert_eq!(openai["targets"][0]["name"], "openai/gpt-5-mini");
+    assert_eq!(openai["targets"][0]["state"], "half_open");
+    assert_eq!(openai["targets"][0]["cause"], "bad_gateway");
+    assert_eq!(openai["targets"][0]["limit"], 7);
+    assert_eq!(openai["targets"][0]["shadow"]["latency"], 3);
+    // A provider that had no call yet has nothing to show.
+    assert_eq!(shown["providers"][1]["guard"], serde_json::Value::Null);
+    assert_eq!(shown["providers"][1]["targets"], serde_json::json!([]));
+    assert_eq!(shown["upstreams"][0]["name"], "https://api.weather.example");
+    assert_eq!(shown["upstreams"].as_array().map(Vec::len), Some(1));
+}

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Request, Response, StatusCode};
-use admin::{App, Body, Parts, RunningCall, Scrape};
+use admin::{App, Body, Guard, Parts, RunningCall, Scrape};
 use config::{Environment, Snapshot, Source};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -270,6 +270,7 @@ fn app(
         snapshot: Box::new(move || Arc::clone(&snapshot)),
         drains_changed: Box::new(move |marks| *drained.lock() = marks),
         in_flight: Box::new(|| [5, 900, 70].map(running).to_vec()),
+        guards: Box::new(guards),
         metrics: Box::new(|accept| Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             text: format!("asked_for{{accept=\"{}\"}} 1\n", accept.unwrap_or_default()),
@@ -281,6 +282,29 @@ fn app(
         listen,
         admin_token: Secret::new(token.to_owned()),
     })
+}
+
+/// A provider that is well but for one model and one key, and an upstream of a route.
+fn guards() -> Vec<Guard> {
+    let of = |level: &str, name: &str, state: &str| Guard {
+        level: level.to_owned(),
+        name: name.to_owned(),
+        state: state.to_owned(),
+        ..Guard::default()
+    };
+    vec![
+        of("provider", "openai", "closed"),
+        of("provider", "https://api.weather.example", "closed"),
+        of("credential", "openai/default", "open"),
+        Guard {
+            cause: Some("bad_gateway".to_owned()),
+            open_since_ms: Some(1_790_000_000_000),
+            limit: Some(7),
+            shadow: [("latency".to_owned(), 3)].into(),
+            ..of("target", "openai/gpt-5-mini", "half_open")
+        },
+        of("target", "https://api.weather.example", "ramping"),
+    ]
 }
 
 fn running(age_ms: u64) -> RunningCall {

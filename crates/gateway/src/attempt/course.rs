@@ -338,6 +338,9 @@ impl<'a> Course<'a> {
 
     /// A repeat ended without an answer.
     fn spent(&mut self) {
+        if let Some(leg) = self.paid_for {
+            self.ways.repeated(leg);
+        }
         if let Some(state) = self.take_paid() {
             state.budget.spent();
         }

@@ -16,6 +16,9 @@ use crate::intake::Call;
 use crate::journal::Skip;
 use crate::routing::{Leg, Plan};
 
+/// The scripted models are there to fail as often as one looks: nothing guards them.
+const UNGUARDED: Settings = Settings::OFF;
+
 /// The states of one target of the plan.
 #[derive(Debug)]
 struct Way<'a> {
@@ -65,7 +68,7 @@ impl<'a> Ways<'a> {
                 caller: plan.caller,
                 hurried,
                 lease,
-                may_resort: true,
+                is_repeat: false,
             },
             ways: plan.legs.iter().map(|_| OnceCell::new()).collect(),
         }
@@ -87,7 +90,7 @@ impl<'a> Ways<'a> {
             })
         };
         let asker = Asker {
-            may_resort: !repeats,
+            is_repeat: repeats,
             ..self.asker
         };
         let skips = |denied: &[Denied]| {
@@ -164,6 +167,13 @@ impl<'a> Ways<'a> {
         Some(&self.way(leg)?.provider)
     }
 
+    /// A repeat there used up its token.
+    pub(super) fn repeated(&self, leg: usize) {
+        if let Some(way) = self.way(leg) {
+            way.target.repeated();
+        }
+    }
+
     /// Someone who answered has a state of its own from now on.
     pub(super) fn has_answered(&self, leg: usize) {
         if let Some(Leg::Model { target, .. }) = self.plan.legs.get(leg)
@@ -209,6 +219,7 @@ impl<'a> Ways<'a> {
 
     pub(super) fn settings(&self, leg: usize) -> &'a Settings {
         match self.plan.legs.get(leg) {
+            Some(leg) if leg.is_demo() => &UNGUARDED,
             Some(Leg::Model { target, .. }) => &target.resilience.guards,
             Some(Leg::Http { .. }) | None => &self.plan.resilience.guards,
         }

@@ -7,6 +7,7 @@ mod sockets;
 
 mod bad_input;
 mod balance;
+mod breaker;
 mod budget;
 mod callers;
 mod causes;

@@ -26,8 +26,8 @@ const MOST_THINNED: f64 = 0.8;
 /// So many good answers are thought to be worth as many calls and a half more that fail: half of all may fail before any
 /// call without another way is kept back. Chosen by simulation; the throttle of section 6.11 has 2.
 const GOOD_IS_WORTH: f64 = 2.5;
-/// For so long after it has opened, calls without another way still go: repeats of calls that met it first must not be
-/// lost to a failure of a moment. Longer than the first three waits between repeats together.
+/// For so long after it has opened, calls without another way still go: those that met a failure of a moment must not be
+/// lost to it. Longer than the first three waits between repeats together.
 const GRACE: Duration = Duration::from_millis(1500);
 /// Who finds a probe under way is told to come again in this time at most.
 const PROBE_WAIT: Duration = Duration::from_secs(1);

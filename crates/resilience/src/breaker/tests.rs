@@ -341,7 +341,7 @@ fn a_target_without_an_alternative_is_thinned_and_not_closed() {
 }
 
 #[test]
-fn a_failure_of_a_moment_does_not_lose_the_repeats_of_those_who_met_it() {
+fn a_failure_of_a_moment_does_not_lose_those_who_met_it() {
     let mut bench = Bench::new();
     bench.open();
     bench.clock.advance(GRACE - Duration::from_millis(1));

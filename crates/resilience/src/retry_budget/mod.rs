@@ -142,6 +142,22 @@ impl RetryBudget {
         }
     }
 
+    /// Gives back so many tokens that repeats at one target had used up, as far as they are in the window: the target is
+    /// closed, its repeats are at an end.
+    pub fn refund(&self, mut tokens: u32, now: Instant) {
+        let second = self.second(now);
+        let mut window = self.window.lock();
+        let recent = window
+            .slices
+            .iter_mut()
+            .filter(|slice| slice.second + WINDOW_SLICES > second);
+        for slice in recent {
+            let back = tokens.min(slice.withdrawals);
+            slice.withdrawals -= back;
+            tokens -= back;
+        }
+    }
+
     /// Repeats left at this moment, for people to read.
     #[must_use]
     pub fn left(&self, now: Instant) -> f64 {

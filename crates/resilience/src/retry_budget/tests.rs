@@ -155,6 +155,17 @@ fn a_new_ratio_counts_at_once_and_for_what_was_earned_before() {
 }
 
 #[test]
+fn what_a_closed_target_had_used_up_goes_back_once_and_no_more_than_was_taken() {
+    let clock = ManualClock::default();
+    let budget = RetryBudget::new(RATIO, clock.now());
+    (0..8).for_each(|_| assert!(budget.withdraw(clock.now())));
+    budget.refund(5, clock.now());
+    assert_near(budget.left(clock.now()), 7.0);
+    budget.refund(50, clock.now());
+    assert_near(budget.left(clock.now()), FLOOR);
+}
+
+#[test]
 fn a_ratio_that_is_no_number_leaves_the_floor() {
     let now = ManualClock::default().now();
     for ratio in [f64::NAN, f64::INFINITY, -1.0] {

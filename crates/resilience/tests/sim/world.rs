@@ -320,7 +320,7 @@ impl World {
             caller,
             hurried,
             lease: SECOND * 30,
-            may_resort: self.calls[index].attempts == 0,
+            is_repeat: self.calls[index].attempts > 0,
         };
         let entered = choice::enter_first(|place| candidates.get(place).cloned(), asker, now);
         let Entered { place, ticket, .. } = match entered {
