@@ -64,6 +64,10 @@ pub(crate) enum NameFault {
     NotFound,
     Failed(String),
     Timeout,
+    /// This machine has nothing left to ask with; no resolver is to blame.
+    Shortage {
+        errno: i32,
+    },
 }
 
 impl From<NameFault> for Fault {
@@ -72,6 +76,7 @@ impl From<NameFault> for Fault {
             NameFault::NotFound => Self::DnsNotFound,
             NameFault::Failed(detail) => Self::DnsFailed { detail },
             NameFault::Timeout => Self::DnsTimeout,
+            NameFault::Shortage { errno } => Self::LocalResource { errno },
         }
     }
 }

@@ -12,6 +12,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
+use nix::errno::Errno;
 
 use super::{Family, Found, NameFault, NameSource};
 
@@ -35,6 +36,9 @@ pub(super) async fn ask(source: &NameSource, host: &str) -> Result<Found, NameFa
         // and nothing of it is tied to the runtime of another worker.
         NameSource::System => match TokioResolver::builder_tokio() {
             Ok(builder) => Some(build(builder)?),
+            Err(error) if matches!(fault(&error), NameFault::Shortage { .. }) => {
+                return Err(fault(&error));
+            }
             Err(error) => {
                 tracing::debug!(%error, "no name servers in the system's configuration");
                 None
@@ -192,6 +196,8 @@ fn combine(
 /// "Cannot say" outweighs "no such records": a name with only the silent family exists.
 fn graver(one: NameFault, two: NameFault) -> NameFault {
     match (&one, &two) {
+        (NameFault::Shortage { .. }, _) => one,
+        (_, NameFault::Shortage { .. }) => two,
         (NameFault::Failed(_), _) => one,
         (_, NameFault::Failed(_)) => two,
         (NameFault::Timeout, _) => one,
@@ -235,8 +241,20 @@ fn fault(error: &NetError) -> NameFault {
         NetError::Dns(DnsError::ResponseCode(code)) => NameFault::Failed(code.to_string()),
         // The name cannot even be asked for: a label too long, a character that no name has.
         NetError::Proto(_) => NameFault::NotFound,
+        NetError::Io(io) => match io.raw_os_error() {
+            Some(errno) if is_shortage(errno) => NameFault::Shortage { errno },
+            _ => NameFault::Failed(error.to_string()),
+        },
         other => NameFault::Failed(other.to_string()),
     }
+}
+
+/// Whether descriptors or memory of this machine have run out.
+fn is_shortage(errno: i32) -> bool {
+    matches!(
+        Errno::from_raw(errno),
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS
+    )
 }
 
 async fn library(host: &str) -> Result<Found, NameFault> {
@@ -263,6 +281,25 @@ async fn library(host: &str) -> Result<Found, NameFault> {
                 return Err(NameFault::NotFound);
             }
             Err(NameFault::Failed(words))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diagnosis::Fault;
+
+    #[test]
+    fn without_descriptors_no_resolver_is_blamed() {
+        let error = |errno| NetError::from(std::io::Error::from_raw_os_error(errno));
+        let told = |errno| Fault::from(fault(&error(errno)));
+        assert_eq!(told(24), Fault::LocalResource { errno: 24 });
+        assert!(matches!(told(101), Fault::DnsFailed { .. }), "no route");
+        let shortage = NameFault::Shortage { errno: 24 };
+        for other in [NameFault::NotFound, NameFault::Timeout] {
+            assert_eq!(graver(other.clone(), shortage.clone()), shortage);
+            assert_eq!(graver(shortage.clone(), other), shortage);
         }
     }
 }
