@@ -45,7 +45,8 @@ class Successive(Gateway):
 
     def pid(self):
         """Who holds the folder."""
-        return int((self.state / "lock").read_text().split(",")[0].removeprefix("pid "))
+        owner = (self.state / "lock").read_text().splitlines()[0]
+        return int(owner.split(",")[0].removeprefix("pid "))
 
     def stop(self):
         try:

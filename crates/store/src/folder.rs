@@ -117,9 +117,11 @@ impl StateFolder {
 
     fn write_owner(&self, text: &str) -> io::Result<()> {
         let mut file = self.lock.lock();
-        file.set_len(0)?;
+        // One write over all that was there, so that whoever reads meanwhile finds one owner or the other.
+        let before = file.metadata()?.len();
+        let width = usize::try_from(before.saturating_sub(1)).unwrap_or_default();
         file.rewind()?;
-        writeln!(file, "{text}")
+        file.write_all(format!("{text:<width$}\n").as_bytes())
     }
 
     /// Where the folder is.
