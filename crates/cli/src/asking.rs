@@ -249,7 +249,8 @@ fn not_a_list(headers: &HeaderMap, body: &[u8]) -> ContentFault {
     }
 }
 
-fn limits(headers: &HeaderMap) -> Vec<(String, String)> {
+/// The headers of an answer that tell a limit.
+pub(crate) fn limits(headers: &HeaderMap) -> Vec<(String, String)> {
     let told = headers.iter().filter_map(|(name, value)| {
         let name = name.as_str();
         let is_limit = LIMIT_HEADERS.iter().any(|start| name.starts_with(start));

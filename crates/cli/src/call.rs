@@ -82,7 +82,7 @@ fn called(arguments: &Arguments) -> Result<bool, NotAsked> {
         .block_on(caller.chat(&*clock, &body, patience, |piece| {
             said.push_str(piece);
             if !arguments.json {
-                output::piece(piece);
+                output::piece(&output::harmless(piece));
             }
         }))
         .map_err(unreachable)?;
@@ -98,7 +98,7 @@ fn called(arguments: &Arguments) -> Result<bool, NotAsked> {
         return Ok(ended.whole);
     }
     match whole {
-        Some(text) => output::result(&format!("{text}\n")),
+        Some(text) => output::result(&format!("{}\n", output::harmless(text))),
         None if !said.is_empty() => output::result("\n"),
         None => {}
     }

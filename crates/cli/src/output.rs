@@ -47,6 +47,22 @@ pub(crate) fn piece(text: &str) -> bool {
         .is_ok()
 }
 
+/// Text of a stranger's for a reader: a terminal gets no control characters, which could move its cursor or worse.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    if !std::io::stdout().is_terminal() {
+        return Cow::Borrowed(text);
+    }
+    without_controls(text)
+}
+
+fn without_controls(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(is_control) {
+        return Cow::Owned(text.replace(is_control, "?"));
+    }
+    Cow::Borrowed(text)
+}
+
 /// Says something to the person who typed.
 pub(crate) fn talk(text: &str) {
     drop(std::io::stderr().lock().write_all(shown(text).as_bytes()));
@@ -275,6 +291,15 @@ mod tests {
         assert!(!check(&[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]));
         assert!(!check(&[("LANG", "en_US.UTF-8"), ("TERM", "dumb")]));
         assert_eq!(in_ascii("✓ a · b…"), "+ a | b...");
+    }
+
+    #[test]
+    fn a_strangers_text_moves_no_cursor() {
+        assert_eq!(
+            without_controls("a\tb\nc\u{1b}[2Jd\u{9b}e"),
+            "a\tb\nc?[2Jd?e"
+        );
+        assert!(matches!(without_controls("plain\n"), Cow::Borrowed(_)));
     }
 
     #[test]

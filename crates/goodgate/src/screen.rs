@@ -271,7 +271,9 @@ impl Screen {
         );
         push(
             out,
-            format_args!("  Why a call failed:  {command} explain{state} REQUEST_ID\n\n"),
+            format_args!(
+                "  Why a call failed:  {command} explain{state} REQUEST_ID\n  What works here:    {command} doctor{state}\n  Watch an outage:    {command} demo     (its own gateway, free of charge)\n\n"
+            ),
         );
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::limits;
 use super::report::{Counts, Finding, Layer, Report, State, Step, Traffic, Upstream};
 use crate::output::{Ink, Reader, cut_middle, wrap};
 use crate::spans;
@@ -173,6 +174,15 @@ fn details(out: &mut String, upstream: &Upstream, reader: &Reader) {
     if let Some(step) = upstream.failed() {
         let text = format!("{}: {}", step.step.as_str(), step.text);
         paragraph(out, &text, reader, 6, Some(code_of(step)));
+        // Who said what, where several were asked.
+        let asked = match step.step {
+            Layer::Dns => &upstream.name_servers,
+            Layer::Tcp => &upstream.addresses,
+            _ => &Vec::new(),
+        };
+        if asked.len() > 1 {
+            paragraph(out, &asked.join(" · "), reader, 6, None);
+        }
         let skipped: Vec<&str> = upstream
             .steps
             .iter()
@@ -214,6 +224,9 @@ fn details(out: &mut String, upstream: &Upstream, reader: &Reader) {
         .filter(|step| step.state == State::Ok)
     {
         paragraph(out, &format!("live: {}", step.text), reader, 6, None);
+    }
+    if let Some(text) = limits::told(&upstream.limits) {
+        paragraph(out, &format!("limits: {text}"), reader, 6, None);
     }
     for note in &upstream.notes {
         trouble(out, note, reader, 6);

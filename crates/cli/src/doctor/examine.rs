@@ -538,7 +538,14 @@ impl Examination<'_> {
         )
         .await;
         match live {
-            Live::Answered { first_token, took } => {
+            Live::Answered {
+                first_token,
+                took,
+                limits,
+            } => {
+                if !limits.is_empty() {
+                    self.found.limits = limits;
+                }
                 let text = format!(
                     "{model}: first token in {}, whole in {}, ended as it should",
                     shown(first_token),

@@ -31,6 +31,8 @@ pub(super) enum Live {
         first_token: Duration,
         /// Until the end.
         took: Duration,
+        /// Limits that its headers tell: lists of models seldom do.
+        limits: Vec<(String, String)>,
     },
     /// It was not.
     Failed {
@@ -83,12 +85,15 @@ pub(super) async fn call(
     let since_start = || clock.now().saturating_duration_since(started);
     let answered = async {
         let answer = ask(client, place, kind, secret, model).await?;
-        follow(answer, clock, place, kind, &since_start).await
+        let limits = asking::limits(&answer.headers);
+        let first_token = follow(answer, clock, place, kind, &since_start).await?;
+        Ok((first_token, limits))
     };
     match answered.await {
-        Ok(first_token) => Live::Answered {
+        Ok((first_token, limits)) => Live::Answered {
             first_token,
             took: since_start(),
+            limits,
         },
         Err(evidence) => Live::Failed {
             evidence,

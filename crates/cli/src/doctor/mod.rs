@@ -5,6 +5,7 @@
 
 mod draw;
 mod examine;
+mod limits;
 mod live;
 mod local;
 mod report;
