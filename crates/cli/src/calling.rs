@@ -21,6 +21,8 @@ pub(crate) struct Ended {
     pub(crate) id: Option<String>,
     /// `x-goodgate-outcome`, as it stood in the head.
     pub(crate) outcome: Option<String>,
+    /// The target that served it.
+    pub(crate) served_by: Option<String>,
     /// Whether the whole answer came: a status of success, and a stream to its end.
     pub(crate) whole: bool,
     /// The body of a whole answer, or of an error.
@@ -88,6 +90,7 @@ impl Caller {
             status: answer.status,
             id: text("x-request-id"),
             outcome: text("x-goodgate-outcome"),
+            served_by: text("x-goodgate-served-by"),
             whole: false,
             body: Bytes::new(),
             head_after: took(),

@@ -18,6 +18,7 @@ use upstream::{Client, ClientOptions, Resolver, ResolverOptions};
 
 use crate::calling::{Caller, Ended};
 use crate::explain;
+use crate::output::{Reader, wrap};
 use crate::running::{NotAsked, Running};
 use crate::started::{NotStarted, Settings, Started};
 use crate::{exit, figures, output};
@@ -55,6 +56,8 @@ struct Figures {
     ok: usize,
     /// Those of them that needed another attempt.
     recovered: usize,
+    /// Those of them that went to the backup at once, because the primary was known to be dead.
+    rerouted: usize,
     /// Those that were not.
     lost: usize,
     /// Those of them whose stream had begun when the primary died.
@@ -116,8 +119,8 @@ fn show(arguments: &Arguments) -> Result<(), NotShown> {
     let gateway = Started::start(&state, Settings::Only(&config), &log)?;
     if !arguments.json {
         output::talk(&format!(
-            "A gateway of its own on {}, two scripted providers behind it: nothing of yours is used, nothing is billed.\n\
-             model smart: primary/chat, then backup/chat. {CALLS} calls, one every {} ms; one in {STREAM_EVERY} is a stream.\n",
+            "A gateway of its own on {}, two scripted providers behind it:\nnothing of yours is used, nothing is billed. \
+             Model smart: primary/chat, then backup/chat. \n{CALLS} calls, one every {} ms; one in {STREAM_EVERY} is a stream.\n",
             gateway.running().address(),
             EVERY.as_millis()
         ));
@@ -138,7 +141,10 @@ fn show(arguments: &Arguments) -> Result<(), NotShown> {
         output::result(&format!("{}\n", json!(figures)));
         return Ok(());
     }
-    output::result(&told(&figures));
+    let width = Reader::now().width;
+    for line in told(&figures).lines() {
+        output::result(&format!("{}\n", wrap(line, width, width).join("\n")));
+    }
     for (what, id) in [
         ("recovered", &figures.recovered_id),
         ("lost", &figures.lost_id),
@@ -206,6 +212,16 @@ impl Call {
             .as_ref()
             .and_then(|ended| ended.outcome.as_deref());
         self.is_ok() && outcome == Some("recovered")
+    }
+
+    /// Whether the backup served it without an attempt at the primary.
+    fn is_rerouted(&self) -> bool {
+        let target = self
+            .ended
+            .as_ref()
+            .and_then(|ended| ended.served_by.as_deref());
+        let at_backup = target.is_some_and(|target| target.starts_with("backup"));
+        self.is_ok() && !self.is_recovered() && at_backup
     }
 
     fn id(&self) -> Option<String> {
@@ -316,6 +332,7 @@ fn figures(calls: &[Call]) -> Figures {
         calls: calls.len(),
         ok: count(&|call| call.is_ok()),
         recovered: count(&|call| call.is_recovered()),
+        rerouted: count(&|call| call.is_rerouted()),
         lost: count(&is_lost),
         cut: count(&is_cut),
         dead: count(&|call| begun(call, KILLED_AT, BACK_AT)),
@@ -340,6 +357,13 @@ fn told(figures: &Figures) -> String {
          {} calls were begun while the primary was dead; without a second target all of them fail.\n",
         figures.ok, figures.calls, figures.recovered, figures.lost, figures.dead
     );
+    if figures.rerouted > 0 {
+        let rerouted = format!(
+            "{} went to the backup at once: the primary was known to be dead.\n",
+            figures.rerouted
+        );
+        text.push_str(&rerouted);
+    }
     if figures.cut > 0 {
         let cut = format!(
             "{} of the lost were streams whose first words were out when it died: they end with an error event, never \
@@ -391,6 +415,14 @@ mod tests {
                 status: StatusCode::from_u16(status).unwrap(),
                 id: Some(format!("req_{number}")),
                 outcome: Some(outcome.to_owned()),
+                served_by: Some(
+                    if number == 62 {
+                        "backup/chat"
+                    } else {
+                        "primary/chat"
+                    }
+                    .to_owned(),
+                ),
                 whole,
                 body: bytes::Bytes::new(),
                 head_after: Duration::ZERO,
@@ -405,7 +437,8 @@ mod tests {
             call(1, 200, "ok", true, 100),
             call(10, 200, "ok", false, 900),
             call(61, 200, "recovered", true, 400),
-            call(62, 502, "failed", false, 300),
+            call(62, 200, "ok", true, 300),
+            call(64, 502, "failed", false, 300),
             Call {
                 number: 63,
                 stream: false,
@@ -416,9 +449,9 @@ mod tests {
         let seen = figures(&calls);
         assert_eq!(
             (seen.calls, seen.ok, seen.recovered, seen.lost),
-            (6, 3, 1, 3)
+            (7, 4, 1, 3)
         );
-        assert_eq!((seen.cut, seen.dead), (1, 3));
+        assert_eq!((seen.cut, seen.dead, seen.rerouted), (1, 4, 1));
         assert_eq!(
             (seen.p95_before_ms, seen.p95_during_ms),
             (Some(100), Some(400))
@@ -427,7 +460,7 @@ mod tests {
         assert_eq!(seen.lost_id.as_deref(), Some("req_10"));
         let text = told(&seen);
         assert!(
-            text.starts_with("3 of 6 ok (1 of them recovered), 3 lost, p95 +300 ms\n"),
+            text.starts_with("4 of 7 ok (1 of them recovered), 3 lost, p95 +300 ms\n"),
             "{text}"
         );
         assert!(text.contains("1 of the lost were streams"), "{text}");
