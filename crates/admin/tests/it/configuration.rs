@@ -145,8 +145,8 @@ async fn where_breakers_and_limits_stand_is_shown_with_what_they_guard() {
     assert_eq!(openai["targets"][0]["limit"], 7);
     assert_eq!(openai["targets"][0]["shadow"]["latency"], 3);
     // A provider that had no call yet has nothing to show.
-    assert_eq!(shown["providers"][1]["guard"], serde_json::Value::Null);
-    assert_eq!(shown["providers"][1]["targets"], serde_json::json!([]));
+    assert_eq!(shown["providers"][1]["guard"], Value::Null);
+    assert_eq!(shown["providers"][1]["targets"], json!([]));
     assert_eq!(shown["upstreams"][0]["name"], "https://api.weather.example");
     assert_eq!(shown["upstreams"].as_array().map(Vec::len), Some(1));
 }
