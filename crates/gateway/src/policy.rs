@@ -13,6 +13,7 @@ use resilience::registry::Registry;
 use resilience::state::{CredentialState, ProviderState};
 use types::ProviderId;
 
+use crate::intake::HttpCall;
 use crate::lanes::health::Checked;
 
 /// One policy, held by a call from start to end.
@@ -57,6 +58,8 @@ static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 pub struct ReadyUpstream {
     /// Where it is.
     pub destination: upstream::Destination,
+    /// The same for calls that ask for another protocol, which HTTP/1.1 alone can be.
+    http1: upstream::Destination,
     /// The header lines that never change.
     pub header_block: Vec<u8>,
     /// How it is asked whether it is well, and what was seen.
@@ -267,6 +270,7 @@ impl ReadyUpstream {
             block.line(name.as_str(), value.as_bytes());
         }
         Ok(Self {
+            http1: destination.clone().with_http(upstream::HttpVersion::One),
             destination,
             header_block: block.bytes,
             checked: upstream.health.clone().map(Checked::new),
@@ -281,6 +285,15 @@ impl ReadyUpstream {
             provider: registry.provider(label, self.fingerprint, ratio),
             credentials: vec![registry.credential(label, self.fingerprint)],
         })
+    }
+
+    /// Where a call goes.
+    pub(crate) fn destination_for(&self, call: &HttpCall) -> &upstream::Destination {
+        if call.upgrade.is_some() {
+            &self.http1
+        } else {
+            &self.destination
+        }
     }
 
     /// Whether it is well, as far as is known.

@@ -21,14 +21,16 @@ pub const HEADERS: usize = 128;
 pub enum Asked {
     /// HEAD: the answer has no body whatever its headers say.
     Head,
-    /// Any other method.
+    /// Another protocol: the answer 101 is a final one, and what follows it is no body.
+    Upgrade,
+    /// Anything else.
     Other,
 }
 
 /// A final head.
 #[derive(Debug)]
 pub struct Head {
-    /// Never 1xx.
+    /// Never 1xx, but for the 101 that was asked for.
     pub status: StatusCode,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
@@ -133,13 +135,15 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
     };
     let code = response.code.unwrap_or(0);
     if (100..200).contains(&code) {
-        if code == 101 {
+        if code != 101 {
+            return Ok(Found::Interim { length });
+        }
+        if asked != Asked::Upgrade {
             return Err(framing(
                 "101 Switching Protocols that was not asked for",
                 buffer,
             ));
         }
-        return Ok(Found::Interim { length });
     }
     let status = StatusCode::from_u16(code).map_err(|_| framing("status code", buffer))?;
     let version = if response.version == Some(0) {
@@ -157,9 +161,13 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
     let reason = response
         .reason
         .map_or_else(Bytes::new, |text| headers.part(bytes, text.as_bytes()));
-    let body = claims
-        .framing(version, status, asked)
-        .map_err(|what| framing(what, bad_line(buffer, names_a_coding)))?;
+    let body = if status == StatusCode::SWITCHING_PROTOCOLS {
+        Framing::Nothing
+    } else {
+        claims
+            .framing(version, status, asked)
+            .map_err(|what| framing(what, bad_line(buffer, names_a_coding)))?
+    };
     let head = Head {
         status,
         version,

@@ -23,6 +23,7 @@ use crate::http2::{self, Lines, Sent};
 use crate::identity::Identity;
 use crate::pool::{Bounds, Pool, Slept};
 use crate::timer::Timer;
+use crate::upgraded::Upgraded;
 use crate::upload::{Sending, Upload};
 use http1::buffers::Buffers;
 use http1::encode::{RequestHead, write_head};
@@ -88,6 +89,8 @@ pub struct Outgoing<'a> {
     pub body: Vec<Bytes>,
     /// A body that is still coming, in place of a whole one.
     pub upload: Option<Box<Upload>>,
+    /// Whether another protocol is asked for (`Upgrade`), which HTTP/1.1 alone can be.
+    pub upgrade: bool,
     /// What the call is.
     pub lane: Lane,
     /// Whether the request may be sent again although the upstream may have acted on it.
@@ -109,6 +112,7 @@ impl<'a> Outgoing<'a> {
             headers: &[],
             body: Vec::new(),
             upload: None,
+            upgrade: false,
             lane: Lane::Model,
             idempotent: method.is_idempotent(),
             max_head: MAXIMUM_HEAD,
@@ -142,7 +146,7 @@ pub(crate) struct Call<'a> {
 /// An answer whose head has come.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status, never 1xx.
+    /// The status; 1xx only as the 101 that was asked for.
     pub status: StatusCode,
     /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
@@ -152,6 +156,8 @@ pub struct Answer {
     pub headers: Headers,
     /// The body, still coming.
     pub body: Body,
+    /// What the connection has become, after 101.
+    pub upgraded: Option<Upgraded>,
     /// What the attempt has shown so far. `head` is filled in for statuses other than 2xx;
     /// for a 2xx that turns out bad, [`crate::head_facts`] makes it.
     pub evidence: Box<Evidence>,
@@ -381,7 +387,7 @@ impl Client {
                 head,
                 body: &request.body,
                 upload,
-                heads: HeadReader::new(asked(request.method), request.max_head),
+                heads: HeadReader::new(asked(request), request.max_head),
                 buffers: &self.shared.buffers,
                 clock: &*self.shared.clock,
                 timers,
@@ -438,6 +444,17 @@ impl Client {
         evidence.phase = Phase::Body;
         // What came of the body with the head is counted by the body.
         evidence.bytes.received = evidence.bytes.received.saturating_sub(buffer.len() as u64);
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Answer {
+                status: head.status,
+                version: head.version,
+                reason: head.reason,
+                headers: head.headers,
+                body: Body::nothing(Arc::clone(&self.shared)),
+                upgraded: Some(Upgraded::new(connection, buffer)),
+                evidence,
+            });
+        }
         if !head.status.is_success() {
             evidence.head = Some(head_facts(head.status, &head.headers, self.unix()));
         }
@@ -478,6 +495,7 @@ impl Client {
             reason: head.reason,
             headers: head.headers,
             body,
+            upgraded: None,
             evidence,
         })
     }
@@ -512,6 +530,7 @@ impl Client {
             reason: Bytes::new(),
             headers,
             body: Body::of_http2(Arc::clone(&self.shared), began.body, decoder),
+            upgraded: None,
             evidence,
         })
     }
@@ -546,9 +565,11 @@ fn decoder_for(headers: &mut Headers) -> Result<Option<Box<Decoder>>, Fault> {
     Ok(decoder.map(Box::new))
 }
 
-fn asked(method: &Method) -> Asked {
-    if *method == Method::HEAD {
+fn asked(request: &Outgoing<'_>) -> Asked {
+    if *request.method == Method::HEAD {
         Asked::Head
+    } else if request.upgrade {
+        Asked::Upgrade
     } else {
         Asked::Other
     }

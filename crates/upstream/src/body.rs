@@ -141,23 +141,31 @@ impl Body {
         incoming: Incoming,
         decoder: Option<Box<Decoder>>,
     ) -> Self {
-        let framing = if incoming.is_empty() {
-            Framing::Nothing
-        } else {
-            Framing::UntilClose
-        };
+        if incoming.is_empty() {
+            return Self::nothing(shared);
+        }
+        Self {
+            http2: Some(Box::new(incoming)),
+            reader: BodyReader::new(Framing::UntilClose),
+            decoder,
+            ..Self::nothing(shared)
+        }
+    }
+
+    /// No body.
+    pub(crate) fn nothing(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             connection: None,
-            http2: (framing == Framing::UntilClose).then(|| Box::new(incoming)),
+            http2: None,
             identity: Identity::new(""),
             idle_limit: Duration::ZERO,
             keep_alive: false,
-            reader: BodyReader::new(framing),
+            reader: BodyReader::new(Framing::Nothing),
             ready: Bytes::new(),
             buffer: BytesMut::new(),
             unsent: None,
-            decoder,
+            decoder: None,
             encoded: Bytes::new(),
             received: 0,
             fault: None,

@@ -160,6 +160,14 @@ impl Connection {
         }
     }
 
+    /// How long closing waits for what is unsent; zero closes with a reset.
+    pub(crate) fn set_linger(&self, linger: Duration) {
+        let socket = socket2::SockRef::from(&self.counted().tcp);
+        if let Err(error) = socket.set_linger(Some(linger)) {
+            tracing::debug!(%error, "a connection will be closed in order after a break");
+        }
+    }
+
     /// The protocol that the peer chose in its TLS handshake.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         match &self.stream {

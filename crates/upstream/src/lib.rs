@@ -20,6 +20,7 @@ mod pool;
 pub mod probe;
 mod timer;
 pub mod tls;
+mod upgraded;
 mod upload;
 
 pub use address::Reach;
@@ -30,4 +31,5 @@ pub use dns::{Resolver, ResolverOptions};
 pub use faults::head_facts;
 pub use http1;
 pub use tls::{MinimumTls, TlsPolicy, TlsPolicyError, TlsSettings};
+pub use upgraded::Upgraded;
 pub use upload::{BrokenOff, Source, Upload};

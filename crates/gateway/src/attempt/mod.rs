@@ -116,6 +116,8 @@ pub enum AnswerBody {
     Stream(Box<LiveStream>),
     /// A plain answer, relayed as it comes.
     Raw(Box<RawBody>),
+    /// No answer any more: both sides speak another protocol from now on.
+    Tunnel(Box<RawTunnel>),
 }
 
 /// A stream in relay.
@@ -133,6 +135,17 @@ pub struct LiveStream {
     pub deadline: Deadline,
     /// Who sends.
     pub kind: &'static provider::Kind,
+}
+
+/// A connection to an upstream that speaks another protocol.
+#[derive(Debug)]
+pub struct RawTunnel {
+    /// It.
+    pub upstream: upstream::Upgraded,
+    /// The longest silence in both directions.
+    pub idle: Duration,
+    /// The call's end, where the configuration sets one.
+    pub deadline: Option<Deadline>,
 }
 
 /// A plain body in relay.

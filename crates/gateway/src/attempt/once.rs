@@ -126,6 +126,7 @@ impl Try<'_> {
             headers: &headers,
             body: prepared.body,
             upload: None,
+            upgrade: false,
             lane: Lane::Model,
             idempotent: true,
             max_head: upstream::MAXIMUM_HEAD,
@@ -164,6 +165,10 @@ impl Try<'_> {
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_bytes())),
         );
+        if let Some(protocol) = &call.upgrade {
+            headers.push(("connection", b"upgrade"));
+            headers.push(("upgrade", protocol.as_bytes()));
+        }
         let outgoing = Outgoing {
             method: &call.method,
             path,
@@ -175,6 +180,7 @@ impl Try<'_> {
                 vec![call.raw.clone()]
             },
             upload: call.upload.as_ref().map(Upload::for_attempt),
+            upgrade: call.upgrade.is_some(),
             lane: Lane::Http,
             idempotent: call.may_repeat,
             max_head: upstream::MAXIMUM_HEAD,
@@ -183,7 +189,7 @@ impl Try<'_> {
         let sent = self
             .gate
             .client
-            .send(&ready.destination, outgoing, &self.timers(false))
+            .send(ready.destination_for(call), outgoing, &self.timers(false))
             .await;
         if let Some(refusal) = call.upload.as_ref().and_then(Upload::failure) {
             return Err(refusal); // The caller's own body broke off: nothing that an upstream did.

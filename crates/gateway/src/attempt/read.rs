@@ -7,6 +7,7 @@ use bytes::Bytes;
 use diagnosis::{ContentFault, Evidence, Fault, LimitFired, Phase, Signal};
 use dialect::{ReplyFault, ReplyFrame, StreamFault};
 use futures_util::FutureExt;
+use http::header::UPGRADE;
 use http::{HeaderMap, StatusCode};
 use http1::Headers;
 use http1::answer::Lines;
@@ -16,7 +17,7 @@ use types::Deadline;
 use super::once::{Success, Tried, Try};
 use super::opening::Opening;
 use super::translate_or_pass::{self, Flow, Piece};
-use super::{Answer, AnswerBody, LiveStream, RawBody};
+use super::{Answer, AnswerBody, LiveStream, RawBody, RawTunnel};
 use crate::intake::{HttpCall, ModelCall, Upload};
 use crate::lanes;
 use crate::refusal::Verbatim;
@@ -289,6 +290,9 @@ impl Try<'_> {
 
     pub(super) async fn read_plain(&self, call: &HttpCall, mut answer: upstream::Answer) -> Tried {
         let status = answer.status;
+        if let Some(upgraded) = answer.upgraded.take() {
+            return self.tunnel(upgraded, answer);
+        }
         let failed = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
         let is_there = call.upload.as_ref().is_none_or(Upload::can_begin_again);
         if failed && call.may_repeat && is_there {
@@ -329,6 +333,31 @@ impl Try<'_> {
         call.route.response_headers.apply(&mut headers);
         let evidence = answer.evidence;
         let mut answer = self.answer(status, Lines::new(), AnswerBody::Raw(Box::new(raw)));
+        answer.headers = headers;
+        Tried::Answered(Box::new(Success {
+            answer,
+            evidence,
+            losses: Vec::new(),
+        }))
+    }
+
+    /// Both sides agree on another protocol: the call's total time holds no more, unless it is configured.
+    fn tunnel(&self, upstream: upstream::Upgraded, answer: upstream::Answer) -> Tried {
+        let headers = answer.headers.to_map();
+        let protocol = headers.get(UPGRADE).cloned();
+        let mut headers = lanes::without_hop(headers);
+        if let Some(protocol) = protocol {
+            headers.insert(UPGRADE, protocol);
+        }
+        let total = self.plan.resilience.timeout.total;
+        let tunnel = RawTunnel {
+            upstream,
+            idle: self.idle_limit(true),
+            deadline: total.map(|_| self.plan.deadline),
+        };
+        let evidence = answer.evidence;
+        let body = AnswerBody::Tunnel(Box::new(tunnel));
+        let mut answer = self.answer(answer.status, Lines::new(), body);
         answer.headers = headers;
         Tried::Answered(Box::new(Success {
             answer,

@@ -8,8 +8,10 @@ use config::Route;
 use config::keys::PREFIX;
 use diagnosis::Code;
 use futures_util::FutureExt;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use types::Deadline;
@@ -46,6 +48,7 @@ pub async fn body(
         lane,
         method,
         uri,
+        version,
         headers,
         body,
         peer: _,
@@ -88,7 +91,9 @@ pub async fn body(
                 dialect: None,
                 bytes: announced.unwrap_or(raw.len() as u64),
             });
-            let headers = forwarded(headers.to_map(), &route);
+            let headers = headers.to_map();
+            let upgrade = upgrade(version, &headers);
+            let headers = forwarded(headers, &route);
             let path_and_query = without_key(&uri);
             let may_repeat = route.may_repeat(&method, terms.idempotency_key.is_some());
             Ok(Call::Http(HttpCall {
@@ -99,6 +104,7 @@ pub async fn body(
                 headers,
                 raw,
                 upload,
+                upgrade,
                 terms,
             }))
         }
@@ -305,6 +311,23 @@ fn wishes(caller: &Caller, said: &[(HeaderName, HeaderValue)]) -> Result<Wishes,
 
 fn bad_wish(name: &str, wanted: &str) -> Refusal {
     Refusal::invalid(Some(name), format!("The header {name} takes {wanted}."))
+}
+
+/// The protocol that a client asks for by `Upgrade`, which must be among what its `Connection` names.
+/// Source: RFC 9110, section 7.8.
+fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+    let named = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
+    let wanted = headers.get(UPGRADE)?;
+    // HTTP/2 without TLS is begun in another way nowadays; an upstream that took this one would speak it to the client.
+    let is_http2 = wanted
+        .to_str()
+        .is_ok_and(|wanted| wanted.split(',').any(|one| one.trim().starts_with("h2")));
+    (version == Version::HTTP_11 && named && !is_http2).then(|| wanted.clone())
 }
 
 /// The headers of a plain call that go on: not those of this hop; the key was taken out when it was read.

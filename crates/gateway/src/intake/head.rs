@@ -50,6 +50,7 @@ pub fn head(
         lane,
         method: parts.method,
         uri: parts.uri,
+        version: parts.version,
         headers: parts.headers,
         body,
         peer,

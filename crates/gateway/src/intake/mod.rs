@@ -16,7 +16,7 @@ use bytes::Bytes;
 use config::Route;
 use dialect::Dialect;
 use dialect::splice::Scan;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use http1::{Headers, Received};
 use types::Deadline;
 
@@ -53,6 +53,8 @@ pub struct Head {
     pub method: Method,
     /// Path and query as sent.
     pub uri: Uri,
+    /// The version of HTTP.
+    pub version: Version,
     /// All headers.
     pub headers: Headers,
     /// The body, unread.
@@ -128,6 +130,8 @@ pub struct HttpCall {
     pub raw: Bytes,
     /// The body, where it goes on as it comes.
     pub upload: Option<Upload>,
+    /// The protocol that its connection is to speak from then on, where one is asked for.
+    pub upgrade: Option<HeaderValue>,
     /// What both lanes have.
     pub terms: Terms,
 }
@@ -144,9 +148,9 @@ pub struct Terms {
     /// Which of the client's own attempts this is.
     pub client_retries: u32,
     /// The client's `idempotency-key`.
-    pub idempotency_key: Option<http::HeaderValue>,
+    pub idempotency_key: Option<HeaderValue>,
     /// `traceparent` and its kin, passed on.
-    pub trace: Option<http::HeaderValue>,
+    pub trace: Option<HeaderValue>,
     /// Limits wished for by `x-goodgate-*` headers that the key may use.
     pub wishes: Wishes,
 }

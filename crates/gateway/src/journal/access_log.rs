@@ -230,6 +230,11 @@ fn json(
     member(out, key!("output_tokens"), summary.usage.output);
     let cost = summary.cost.map(types::NanoUsd::as_nanos);
     member(out, key!("cost_nano_usd"), cost);
+    if let Some(closed_by) = summary.closed_by {
+        text(out, key!("closed_by"), Some(closed_by.as_str()))?;
+        member(out, key!("bytes_up"), Some(summary.request_bytes));
+        member(out, key!("bytes_down"), Some(summary.response_bytes));
+    }
     if summary.repeats_at_risk > 0 {
         out.extend_from_slice(b",\"possible_duplicate\":true");
     }

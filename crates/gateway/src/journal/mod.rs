@@ -175,6 +175,29 @@ pub struct OpenedBy {
     pub excerpt: Option<Arc<str>>,
 }
 
+/// Who ended a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// The client.
+    Client,
+    /// The upstream.
+    Upstream,
+    /// The gateway: a limit, or its own end.
+    Gateway,
+}
+
+impl ClosedBy {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
@@ -250,6 +273,15 @@ pub enum Event {
     Demo,
     /// The answer's body went out: so many bytes of it.
     Sent(u64),
+    /// After 101: bytes from the client, bytes to it, and who ended it.
+    Tunnelled {
+        /// From the client.
+        up: u64,
+        /// To the client.
+        down: u64,
+        /// Who ended it first.
+        closed_by: ClosedBy,
+    },
     /// A repeat may have been executed twice.
     PossibleDuplicate,
     /// A stream came to a good end without the event that ends it, which was then added.

@@ -153,7 +153,7 @@ fn details(summary: &Summary<'_>) -> CallDetails {
     }
 }
 
-/// Told where the same call may have been executed more than once, or a stream lacked the event that ends it.
+/// Told where the same call may have been executed more than once, or a stream lacked the event that ends it; and who ended a tunnel.
 fn marks(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
     [
         (summary.repeats_at_risk > 0, "possible_duplicate"),
@@ -162,6 +162,11 @@ fn marks(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
     .into_iter()
     .filter(|(holds, _)| *holds)
     .map(|(_, mark)| (Cow::Borrowed(mark), "true".to_owned()))
+    .chain(
+        summary
+            .closed_by
+            .map(|side| (Cow::Borrowed("closed_by"), side.as_str().to_owned())),
+    )
     .collect()
 }
 

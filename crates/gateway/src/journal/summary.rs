@@ -7,7 +7,7 @@ use bytes::Bytes;
 use diagnosis::{Code, Lane};
 use types::{KeyId, NanoUsd, TokenUsage};
 
-use super::{Attempt, Bounds, Certainty, ClientFacts, Closed, Event, StopReason};
+use super::{Attempt, Bounds, Certainty, ClientFacts, Closed, ClosedBy, Event, StopReason};
 
 /// What a closed journal says, by reference where it can.
 #[derive(Debug, Default)]
@@ -60,6 +60,8 @@ pub struct Summary<'a> {
     pub cost: Option<NanoUsd>,
     /// Repeats of attempts that the upstream may have executed.
     pub repeats_at_risk: u32,
+    /// Who ended the tunnel, where the call became one.
+    pub closed_by: Option<ClosedBy>,
     /// Streams (one at most) that lacked the event that ends them, though the answer was whole.
     pub ends_missing: u32,
     /// How well tokens and money are known.
@@ -137,6 +139,14 @@ impl<'a> Summary<'a> {
             }
             Event::Demo => self.demo = true,
             Event::Sent(bytes) => self.response_bytes = *bytes,
+            Event::Tunnelled {
+                up,
+                down: _,
+                closed_by,
+            } => {
+                self.request_bytes = *up;
+                self.closed_by = Some(*closed_by);
+            }
             Event::PossibleDuplicate => self.repeats_at_risk += 1,
             Event::EndMissing => self.ends_missing += 1,
         }

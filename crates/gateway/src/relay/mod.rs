@@ -14,6 +14,8 @@ mod reply;
 
 mod stream;
 
+mod tunnel;
+
 use std::sync::Arc;
 
 use http1::answer::Lines;
@@ -69,6 +71,15 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
                 *live,
                 Settlement::new(journal, place, price, ticket),
                 status,
+            )
+        }
+        AnswerBody::Tunnel(raw) => {
+            let after = journal.elapsed();
+            journal.add(Event::FirstContent(after));
+            tunnel::relay(
+                Arc::clone(gate),
+                *raw,
+                Settlement::new(journal, place, price, ticket),
             )
         }
         AnswerBody::Raw(raw) => plain::relay(

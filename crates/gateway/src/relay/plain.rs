@@ -61,6 +61,10 @@ impl Relay {
                 if let Some(settlement) = &mut self.settlement {
                     settlement.sent(bytes.len());
                 }
+                // Of an answer of announced length nobody asks for more than its last byte.
+                if self.raw.body.is_finished() {
+                    self.settlement.take()?.complete();
+                }
                 Some(Ok(bytes))
             }
             None => {

@@ -254,6 +254,11 @@ impl Upgraded {
     pub(super) fn new(line: &Arc<Line>) -> Self {
         Self(Arc::clone(line))
     }
+
+    /// Closing it will look like the accident it is.
+    pub(crate) fn abort(&self) {
+        self.0.close_rudely();
+    }
 }
 
 impl AsyncRead for Upgraded {

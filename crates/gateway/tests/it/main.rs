@@ -24,4 +24,5 @@ mod reuse;
 mod route_rules;
 mod routes;
 mod streams;
+mod tunnels;
 mod uploads;
