@@ -85,7 +85,7 @@ pub(super) async fn call(
     let since_start = || clock.now().saturating_duration_since(started);
     let answered = async {
         let answer = ask(client, place, kind, secret, model).await?;
-        let limits = asking::limits(&answer.headers);
+        let limits = asking::limits(&answer.headers.to_map());
         let first_token = follow(answer, clock, place, kind, &since_start).await?;
         Ok((first_token, limits))
     };

@@ -61,12 +61,8 @@ pub async fn body(
     };
     let (raw, upload) = match &lane {
         HeadLane::Http(_) if goes_on_as_it_comes(&body) => {
-            if body.size_hint().lower() > limit {
-                return Err(too_large(limit));
-            }
             let kept = budget.open(&caller.bytes);
-            let upload = Upload::new(body, limit, BODY_SILENCE, kept);
-            (Bytes::new(), Some(upload))
+            (Bytes::new(), Some(upload(body, limit, kept)?))
         }
         _ => (read(body, limit, &mut held).await?, None),
     };
@@ -128,6 +124,13 @@ pub async fn body(
 /// Whether a plain call's body is sent on while it comes: it is large, or nobody knows how large.
 fn goes_on_as_it_comes(body: &RequestBody) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_none_or(|length| length > KEPT)
+}
+
+fn upload(body: RequestBody, limit: u64, kept: HeldBytes) -> Result<Upload, Refusal> {
+    if body.size_hint().lower() > limit {
+        return Err(too_large(limit));
+    }
+    Ok(Upload::new(body, limit, BODY_SILENCE, kept))
 }
 
 /// Path and query without a key of ours, which never goes upstream.
