@@ -124,6 +124,11 @@ impl Tap {
             else {
                 return Ok(());
             };
+            // After the end nothing counts.
+            if self.is_over() {
+                run.flush(out);
+                continue;
+            }
             let event = self.without_mark(event);
             let class = self.judge(&event)?;
             let content = class == Class::Content;

@@ -153,6 +153,14 @@ fn of_several_answers_each_needs_its_finish_reason() {
     assert!(whole.tap.lacks_end());
 }
 
+#[test]
+fn what_follows_the_end_goes_nowhere() {
+    let good = sse(&[ROLE, TEXT, END, "[DONE]"]);
+    let more = good.clone() + &sse(&[TEXT]) + "data: no json\n\n";
+    let seen = run(&[more.as_bytes()], false);
+    assert_eq!((seen.result, seen.relayed), (Ok(()), good));
+}
+
 /// Legal, or near enough, and more than many readers of streams can take: it goes out in the usual form.
 #[test]
 fn odd_forms_go_out_in_the_usual_one() {
