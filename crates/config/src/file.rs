@@ -453,6 +453,10 @@ pub(crate) struct KeyFile {
     /// Whom it belongs to: when there is no room, teams take turns, and so do the keys of a team.
     #[schemars(with = "Words")]
     pub(crate) team: Option<At<String>>,
+    /// When its streams' heads go out, whatever the model says: `first_content` or `whole` (nothing of an answer until it
+    /// is all there).
+    #[schemars(with = "Option<schema::Hold>")]
+    pub(crate) hold: Option<At<Hold>>,
     /// Aliases and `provider/model` names that it may use; `*` at the end stands for any rest. Default: all.
     #[schemars(with = "Option<Vec<schema::Text>>")]
     pub(crate) models: Option<Vec<At<String>>>,

@@ -238,15 +238,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("routes.<name>.match", &["headers"]),
     (
         "keys.<name>",
-        &[
-            "tags",
-            "budget",
-            "tpm",
-            "expires",
-            "detail",
-            "hold",
-            "resilience",
-        ],
+        &["tags", "budget", "tpm", "expires", "detail", "resilience"],
     ),
     ("storage", &["strict", "ledger", "on_ledger_full"]),
     ("storage.retain", &["bodies", "failed_bodies"]),

@@ -69,6 +69,7 @@ pub(super) fn compile(
                 .as_ref()
                 .map_or_else(Priority::default, |at| at.value),
             team: team(reader, file),
+            hold: file.hold.as_ref().map(|at| at.value),
             models,
             allow_headers,
             line: line(&name.spot),

@@ -22,6 +22,7 @@ pub(super) fn key(reader: &Reader<'_>, name: &str, node: &Node) -> KeyFile {
             Priority::parse(text).ok_or("write critical, high, normal or batch")
         }),
         team: section.text("team"),
+        hold: section.value("hold", super::effort::hold),
         models: section
             .take("models")
             .and_then(|node| super::texts(reader, node, "a list of models")),

@@ -81,12 +81,16 @@ pub(super) fn effort<'s>(reader: &'s Reader<'_>, section: &mut Section<'s, '_>) 
                 exception(reader, node)
             })
         }),
-        hold: section.value("hold", |text| match text {
-            "first_content" => Ok(Hold::FirstContent),
-            "whole" => Ok(Hold::Whole),
-            _ => Err("write first_content or whole"),
-        }),
+        hold: section.value("hold", hold),
         hold_for: section.value("hold_for", text::duration),
+    }
+}
+
+pub(super) fn hold(text: &str) -> Result<Hold, &'static str> {
+    match text {
+        "first_content" => Ok(Hold::FirstContent),
+        "whole" => Ok(Hold::Whole),
+        _ => Err("write first_content or whole"),
     }
 }
 

@@ -203,6 +203,8 @@ pub struct DeclaredKey {
     pub priority: Priority,
     /// Whom it belongs to.
     pub team: Option<TeamId>,
+    /// When its streams' heads go out; `None` leaves that to the model.
+    pub hold: Option<Hold>,
     /// Aliases and `provider/model` names it may use; `None` for all. `*` at the end matches any rest.
     pub models: Option<Vec<String>>,
     /// Rights to `x-goodgate-*` request headers.

@@ -139,6 +139,7 @@ fn every_key_of_an_alias_and_of_a_callers_key_acts() {
     let team = key.team.as_ref().map(types::TeamId::as_str);
     assert_eq!((key.priority, team), (Priority::High, Some("search")));
     assert_eq!(snapshot.keys[1].priority, Priority::Normal);
+    assert_eq!((key.hold, snapshot.keys[1].hold), (Some(Hold::Whole), None));
     assert_eq!(snapshot.keys.len(), 2);
 }
 

@@ -361,6 +361,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "out_of_range",
     ),
     (
+        "keys: { a: { secret: 0123456789abcdef, hold: never } }",
+        "bad_value",
+    ),
+    (
         "keys: { a: { secret: 0123456789abcdef, models: [smart] } }",
         "unknown_model",
     ),
