@@ -44,12 +44,19 @@ fn alert(number: u8) -> Code {
     }
 }
 
+/// How servers of other protocols in text begin: SSH, SMTP and FTP, POP3, IMAP, Redis, VNC.
+const GREETINGS: [&[u8]; 7] = [b"SSH-", b"220", b"+OK", b"* ", b"-ERR", b"-NOAUTH", b"RFB "];
+
 /// Text in answer to a `ClientHello` is an HTTP server's complaint, save where it is a greeting of another protocol.
 fn plain_answer(first_bytes: &[u8]) -> Code {
     let text = first_bytes
         .iter()
         .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || *byte >= 0x80);
-    if text && !first_bytes.is_empty() && !first_bytes.starts_with(b"SSH-") {
+    let greets = GREETINGS
+        .iter()
+        .any(|greeting| first_bytes.starts_with(greeting));
+    // One letter is no complaint: PostgreSQL declines TLS with `N`.
+    if text && first_bytes.len() > 1 && !greets {
         Code::TlsToPlaintextPort
     } else {
         Code::NotHttp
