@@ -84,6 +84,12 @@ impl HeldBytes {
         true
     }
 
+    /// Another guard of the same caller, which holds nothing yet.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        self.budget.open(&self.caller)
+    }
+
     /// Gives all of it back before the guard goes.
     pub fn release(&mut self) {
         let amount = std::mem::take(&mut self.amount);

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use config::Hold;
 use config::keys::KeyHash;
 use limits::concurrency::ConcurrencyLimit;
 use limits::rate::RateLimit;
@@ -24,6 +25,8 @@ pub struct Caller {
     pub concurrency: Option<Arc<ConcurrencyLimit>>,
     /// The models it may use, by alias or `provider/model`; none means all.
     pub models: Option<Vec<String>>,
+    /// When its streams' heads go out; none leaves that to the model.
+    pub hold: Option<Hold>,
     /// Which `x-goodgate-*` request headers it may use.
     pub headers: HeaderRights,
     /// What its calls hold of the byte budget.
@@ -92,6 +95,7 @@ impl Caller {
             rate: None,
             concurrency: None,
             models: None,
+            hold: None,
             headers,
             bytes: CallerBytes::default(),
         }

@@ -30,6 +30,8 @@ pub mod bytes;
 
 pub mod gate;
 
+pub mod hosts;
+
 pub mod keyring;
 
 pub mod policy;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use config::{Provider, RouteUpstream, Snapshot};
+use diagnosis::Surroundings;
 use dialect::Dialect;
 use http::header::HOST;
 use provider::Operation;
@@ -13,6 +14,7 @@ use resilience::registry::Registry;
 use resilience::state::{CredentialState, ProviderState};
 use types::ProviderId;
 
+use crate::hosts::{Host, Hosts};
 use crate::intake::HttpCall;
 use crate::lanes::health::Checked;
 
@@ -23,6 +25,7 @@ pub struct Policy {
     pub snapshot: Arc<Snapshot>,
     providers: HashMap<ProviderId, Arc<ReadyProvider>>,
     upstreams: HashMap<Arc<str>, Arc<ReadyUpstream>>,
+    hosts: Hosts,
     explain_base: Option<String>,
     has_maintenance: bool,
 }
@@ -34,6 +37,8 @@ pub struct ReadyProvider {
     pub provider: Arc<Provider>,
     /// Where it is.
     pub destination: upstream::Destination,
+    /// The host that is there.
+    pub host: Arc<Host>,
     /// One for each credential, in the order of the configuration: the header lines that never change.
     pub header_blocks: Vec<Vec<u8>>,
     /// Where chat calls go, where the model's name is no part of it.
@@ -60,6 +65,8 @@ pub struct ReadyUpstream {
     pub destination: upstream::Destination,
     /// The same for calls that ask for another protocol, which HTTP/1.1 alone can be.
     http1: upstream::Destination,
+    /// The host that is there.
+    pub host: Arc<Host>,
     /// The header lines that never change.
     pub header_block: Vec<u8>,
     /// How it is asked whether it is well, and what was seen.
@@ -85,9 +92,10 @@ impl Policy {
     /// # Errors
     /// When a provider's or route's TLS files cannot be read or understood.
     pub fn prepare(snapshot: Snapshot) -> Result<Self, NotReady> {
+        let mut hosts = Hosts::default();
         let mut providers = HashMap::new();
         for (id, provider) in &snapshot.providers {
-            let ready = ReadyProvider::prepare(provider).map_err(|cause| NotReady {
+            let ready = ReadyProvider::prepare(provider, &mut hosts).map_err(|cause| NotReady {
                 place: format!("provider '{id}'"),
                 cause,
             })?;
@@ -96,10 +104,13 @@ impl Policy {
         let mut upstreams = HashMap::new();
         for route in &snapshot.routes {
             for upstream in &route.upstreams {
-                let ready = ReadyUpstream::prepare(route, upstream).map_err(|cause| NotReady {
-                    place: format!("route '{}'", route.name),
-                    cause,
-                })?;
+                let ready =
+                    ReadyUpstream::prepare(route, upstream, &mut hosts).map_err(|cause| {
+                        NotReady {
+                            place: format!("route '{}'", route.name),
+                            cause,
+                        }
+                    })?;
                 upstreams.insert(upstream_key(&route.name, &upstream.label), Arc::new(ready));
             }
         }
@@ -110,6 +121,7 @@ impl Policy {
             snapshot: Arc::new(snapshot),
             providers,
             upstreams,
+            hosts,
             explain_base,
             has_maintenance,
         })
@@ -140,6 +152,11 @@ impl Policy {
         };
         let name = path.file_name()?.to_string_lossy().into_owned();
         line.map(|line| format!("{name}:{line}"))
+    }
+
+    /// What is known of other hosts when one fails.
+    pub(crate) fn surroundings(&self, host: &Arc<Host>, now: Instant) -> Surroundings {
+        self.hosts.around(host, now)
     }
 
     /// Whether any provider has a planned window, at whatever time.
@@ -181,7 +198,10 @@ pub static VIA: LazyLock<String> =
 const USER_AGENT: &str = concat!("goodgate/", env!("CARGO_PKG_VERSION"));
 
 impl ReadyProvider {
-    fn prepare(provider: &Arc<Provider>) -> Result<Self, upstream::TlsPolicyError> {
+    fn prepare(
+        provider: &Arc<Provider>,
+        hosts: &mut Hosts,
+    ) -> Result<Self, upstream::TlsPolicyError> {
         let endpoint = &provider.endpoint;
         let destination = destination(endpoint, &provider.tls)?
             .with_http(http_version(provider.http))
@@ -213,6 +233,7 @@ impl ReadyProvider {
             provider: Arc::clone(provider),
             chat_path,
             destination,
+            host: hosts.at(endpoint.authority()),
             header_blocks,
             states: OnceLock::new(),
         })
@@ -254,6 +275,7 @@ impl ReadyUpstream {
     fn prepare(
         route: &config::Route,
         upstream: &RouteUpstream,
+        hosts: &mut Hosts,
     ) -> Result<Self, upstream::TlsPolicyError> {
         let endpoint = &upstream.endpoint;
         let destination = destination(endpoint, &upstream.tls)?
@@ -272,6 +294,7 @@ impl ReadyUpstream {
         Ok(Self {
             http1: destination.clone().with_http(upstream::HttpVersion::One),
             destination,
+            host: hosts.at(endpoint.authority()),
             header_block: block.bytes,
             checked: upstream.health.clone().map(Checked::new),
             fingerprint: FINGERPRINTS.hash_one((endpoint.authority(), &upstream.tls)),

@@ -54,6 +54,7 @@ pub fn callers(snapshot: &Snapshot, stored: &[StoredKey]) -> HashMap<KeyHash, Ca
                 .concurrency
                 .map(|most| Arc::new(ConcurrencyLimit::new(most))),
             models: key.models.clone(),
+            hold: key.hold,
             ..Caller::unlimited(key.id.clone(), headers)
         };
         (key.hash, caller)

@@ -17,6 +17,7 @@ use crate::gate::Gate;
 use crate::intake::Call;
 use crate::journal::{Attempt, Event, Journal, Next};
 use crate::refusal::{Refusal, Verbatim};
+use crate::relay::hold::Armed;
 use crate::routing::{Leg, Plan};
 
 /// A call waits at most this long for another call's repeat to give its token back.
@@ -82,6 +83,7 @@ pub async fn first_success(
                 course.answered(made.ended);
                 success.answer.ticket = answered(ticket, &success, &call, made.ended);
                 course.has_answered(index);
+                leg.host().answered(made.ended);
                 return Ok(served(*success, &made, journal));
             }
             Tried::Failed(failure) => {
@@ -293,7 +295,12 @@ fn arm_hold(plan: &Plan, call: &Call, journal: &Journal) {
         && call.stream
     {
         let due = journal.started() + plan.resilience.hold_for;
-        journal.hold.arm(due, journal.id);
+        let armed = Armed {
+            due,
+            id: journal.id,
+            ping_after: plan.ping_after,
+        };
+        journal.hold.arm(armed);
     }
 }
 

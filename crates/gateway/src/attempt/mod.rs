@@ -29,6 +29,7 @@ use resilience::Ticket;
 use types::{Deadline, TokenUsage};
 
 use crate::admission::Place;
+use crate::bytes::HeldBytes;
 
 pub use first_success::first_success;
 pub(crate) use read::{END_WITHIN, stream_fault};
@@ -129,8 +130,12 @@ pub struct LiveStream {
     pub body: Option<upstream::Body>,
     /// What was held until the first content.
     pub held: VecDeque<Bytes>,
+    /// What of the byte budget that takes, where much is held.
+    pub reserved: HeldBytes,
     /// The longest silence.
     pub idle: Duration,
+    /// After which silence the client gets a sign of life.
+    pub ping_after: Duration,
     /// The call's end.
     pub deadline: Deadline,
     /// Who sends.

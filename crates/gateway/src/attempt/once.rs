@@ -208,7 +208,8 @@ impl Try<'_> {
         }
         let took = self.now().saturating_duration_since(self.started);
         evidence.times.end.get_or_insert(took);
-        let verdict = diagnosis::judge(&evidence);
+        let around = self.gate.policy().surroundings(self.leg.host(), self.now());
+        let verdict = diagnosis::judge_among(&evidence, &around);
         Tried::Failed(Box::new(Failure {
             evidence,
             verdict,

@@ -8,6 +8,7 @@ use types::Deadline;
 
 use super::once::Try;
 use super::translate_or_pass::Piece;
+use crate::bytes::HeldBytes;
 use crate::intake::Call;
 
 /// Lifecycle events before the first content are held up to this.
@@ -28,6 +29,10 @@ pub(super) struct Opening {
     whole: bool,
     pub(super) idle: Duration,
     bytes: usize,
+    /// What of the byte budget is taken by an answer that is held whole.
+    pub(super) reserved: HeldBytes,
+    /// Whether the budget has no more.
+    full: bool,
     pub(super) first_content: Option<Duration>,
 }
 
@@ -53,6 +58,8 @@ impl Opening {
             whole: attempt.plan.resilience.hold == Hold::Whole,
             idle: attempt.idle_limit(true),
             bytes: 0,
+            reserved: attempt.call.terms().held.beside(),
+            full: false,
             first_content: None,
         }
     }
@@ -89,6 +96,10 @@ impl Opening {
 
     pub(super) fn saw(&mut self, piece: &Piece, now: Instant) {
         self.bytes = self.bytes.saturating_add(piece.bytes.len());
+        if self.whole {
+            let more = u64::try_from(piece.bytes.len()).unwrap_or(u64::MAX);
+            self.full |= !self.reserved.grow(more);
+        }
         if piece.content && self.first_content.is_none() {
             self.first_content = Some(now.saturating_duration_since(self.attempt_start));
         } else if let Some(until) = self.reasoning_until.take() {
@@ -99,7 +110,7 @@ impl Opening {
     /// Whether the head may go out: content is there (or the whole answer, where that is wanted), or too much is held.
     pub(super) fn may_commit(&self) -> bool {
         if self.whole {
-            return self.bytes > MAX_HELD;
+            return self.bytes > MAX_HELD || self.full;
         }
         self.first_content.is_some() || self.bytes > MAX_LIFECYCLE
     }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use diagnosis::{ContentFault, Evidence, Fault, LimitFired, Phase, Signal};
 use dialect::{ReplyFault, ReplyFrame, StreamFault};
-use futures_util::FutureExt;
 use http::header::UPGRADE;
 use http::{HeaderMap, StatusCode};
 use http1::Headers;
@@ -167,7 +166,9 @@ impl Try<'_> {
             flow: Flow::Told(whole.usage),
             body: None,
             held: VecDeque::from([Bytes::from(stream)]),
+            reserved: self.call.terms().held.beside(),
             idle: self.idle_limit(true),
+            ping_after: self.plan.ping_after,
             deadline: self.plan.deadline,
             kind,
         };
@@ -275,7 +276,9 @@ impl Try<'_> {
             flow,
             body: (!ended).then_some(answer.body),
             held,
+            reserved: opening.reserved,
             idle: self.idle_limit(true),
+            ping_after: self.plan.ping_after,
             deadline: self.plan.deadline,
             kind,
         };
@@ -304,15 +307,15 @@ impl Try<'_> {
         }
         let is_stream = media_type(&answer.headers).eq_ignore_ascii_case("text/event-stream");
         let (idle, deadline) = (self.idle_limit(is_stream), self.plain_deadline(is_stream));
-        // A body that breaks before its first byte is an ordinary failure. Only one of known length is waited for: a
-        // stream may have nothing to say for long.
+        // A body that breaks before its first byte is an ordinary failure. One of unknown length is waited for a moment
+        // only: a stream may have nothing to say for long.
         let mut first = None;
         if !answer.body.is_finished() {
             let begins = answer.body.next(idle, deadline);
             let begun = if answer.headers.contains("content-length") {
                 Some(begins.await)
             } else {
-                begins.now_or_never()
+                tokio::time::timeout(BEGINS_WITHIN, begins).await.ok()
             };
             match begun.flatten() {
                 None => {}
@@ -585,6 +588,9 @@ fn take_pieces(
 fn count_bytes(evidence: &mut Evidence, body: &upstream::Body) {
     evidence.bytes.received = evidence.bytes.received.max(body.received());
 }
+
+/// Most upstreams that die with their head's last byte are found out within this; it delays no head whose body has come.
+const BEGINS_WITHIN: Duration = Duration::from_millis(50);
 
 /// White space before the first byte that tells what a body is.
 const MAX_BLANKS: usize = 64 * 1024;

@@ -25,9 +25,6 @@ use crate::gate::Gate;
 use crate::intake::Inbound;
 use crate::pipeline;
 
-/// How often a held line shows that it is alive.
-const PING_EVERY: Duration = Duration::from_secs(10);
-
 const PING: &[u8] = b": goodgate is waiting for the model\n\n";
 
 /// How a step tells the door that, and when, the head may go out ahead of the answer.
@@ -36,14 +33,25 @@ pub struct HoldNotice(Arc<Notice>);
 
 #[derive(Debug, Default)]
 struct Notice {
-    armed: Mutex<Option<(Instant, CallId)>>,
+    armed: Mutex<Option<Armed>>,
     is_out: AtomicBool,
 }
 
+/// What is known of a call whose head may go out ahead of its answer, which will be a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Armed {
+    /// From when on.
+    pub due: Instant,
+    /// The call.
+    pub id: CallId,
+    /// How often the line then shows that it is alive.
+    pub ping_after: Duration,
+}
+
 impl HoldNotice {
-    /// From `due` on the head may go out as 200, for the answer will be a stream.
-    pub fn arm(&self, due: Instant, id: CallId) {
-        *self.0.armed.lock() = Some((due, id));
+    /// From now on the head may go out as 200, once it is due.
+    pub fn arm(&self, armed: Armed) {
+        *self.0.armed.lock() = Some(armed);
     }
 
     /// Whether the head has gone out, as 200, ahead of the answer.
@@ -58,7 +66,7 @@ impl HoldNotice {
         self.armed().is_some()
     }
 
-    fn armed(&self) -> Option<(Instant, CallId)> {
+    fn armed(&self) -> Option<Armed> {
         *self.0.armed.lock()
     }
 }
@@ -75,7 +83,7 @@ pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Reply {
             return Poll::Ready(Some(response));
         }
         if timer.is_none()
-            && let Some((due, _)) = notice.armed()
+            && let Some(Armed { due, .. }) = notice.armed()
         {
             timer = Some(Box::pin(tokio::time::sleep_until(due.into())));
         }
@@ -97,6 +105,9 @@ fn ahead(notice: &HoldNotice, answering: Answering) -> Reply {
         answering: Some(answering),
         body: None,
         said: false,
+        ping_after: notice
+            .armed()
+            .map_or(Duration::from_secs(10), |armed| armed.ping_after),
     };
     let body = ReplyBody::chunks(unfold(Box::new(state), |mut held| async move {
         let next = held.next().await?;
@@ -104,8 +115,8 @@ fn ahead(notice: &HoldNotice, answering: Answering) -> Reply {
     }));
     let mut reply = Reply::new(StatusCode::OK, body);
     stream_head(&mut reply.lines);
-    if let Some((_, id)) = notice.armed() {
-        let id = id.write();
+    if let Some(armed) = notice.armed() {
+        let id = armed.id.write();
         reply.lines.put("x-request-id", id.as_str());
         reply.lines.put("request-id", id.as_str());
     }
@@ -116,6 +127,7 @@ struct Held {
     answering: Option<Answering>,
     body: Option<ReplyBody>,
     said: bool,
+    ping_after: Duration,
 }
 
 impl Held {
@@ -125,7 +137,7 @@ impl Held {
                 self.said = true;
                 return Some(Ok(Bytes::from_static(PING)));
             }
-            match tokio::time::timeout(PING_EVERY, answering).await {
+            match tokio::time::timeout(self.ping_after, answering).await {
                 Err(_elapsed) => return Some(Ok(Bytes::from_static(PING))),
                 Ok(response) => {
                     self.answering = None;

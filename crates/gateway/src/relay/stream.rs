@@ -18,9 +18,6 @@ use crate::gate::Gate;
 use crate::journal::Event;
 use crate::settlement::Settlement;
 
-/// Balancers in front cut a line that is silent for 30 to 60 s.
-const PING_AFTER: Duration = Duration::from_secs(10);
-
 /// How long an upstream may take to end its framing after the terminal event.
 const FRAMING_ENDS: Duration = Duration::from_millis(100);
 
@@ -47,6 +44,7 @@ pub(super) fn relay(
     status: StatusCode,
 ) -> ReplyBody {
     let last_bytes = gate.shared.clock.now();
+    let ping = Box::pin(tokio::time::sleep(live.ping_after));
     let mut relay = Box::new(Relay {
         gate,
         live,
@@ -54,7 +52,7 @@ pub(super) fn relay(
         pieces: Vec::new(),
         status,
         last_bytes,
-        ping: Box::pin(tokio::time::sleep(PING_AFTER)),
+        ping,
         closed: false,
     });
     // What was held counts even if the client leaves before it reads any of it.
@@ -142,8 +140,9 @@ impl Relay {
                 // The timer is re-armed here alone, not for each chunk.
                 let now = self.gate.shared.clock.now();
                 let silent = now.saturating_duration_since(self.last_bytes);
-                let rest = PING_AFTER.checked_sub(silent).filter(|rest| !rest.is_zero());
-                let due = tokio::time::Instant::now() + rest.unwrap_or(PING_AFTER);
+                let after = self.live.ping_after;
+                let rest = after.checked_sub(silent).filter(|rest| !rest.is_zero());
+                let due = tokio::time::Instant::now() + rest.unwrap_or(after);
                 self.ping.as_mut().reset(due);
                 if rest.is_some() { Read::Bytes(Bytes::new()) } else { Read::Silent }
             }

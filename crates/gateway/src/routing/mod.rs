@@ -10,6 +10,7 @@ use diagnosis::Code;
 use types::Deadline;
 
 use crate::gate::Shared;
+use crate::hosts::Host;
 use crate::intake::{Call, HttpCall, ModelCall};
 use crate::journal::{Bounds, Event, Journal};
 use crate::keyring::Caller;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub deadline_is_callers: bool,
     /// When a stream must have begun because its client reads no longer; content lifts it.
     pub begin_by: Option<Deadline>,
+    /// How long a stream is silent at most before its client gets a sign of life.
+    pub ping_after: Duration,
     /// The line on which the name is written, for the fix.
     pub line: Option<usize>,
     /// What tells the caller from others, to breakers.
@@ -93,6 +96,15 @@ impl Leg {
     #[must_use]
     pub fn is_demo(&self) -> bool {
         matches!(self, Self::Model { target, .. } if target.provider.kind.place == provider::Place::Inside)
+    }
+
+    /// The host that it is at.
+    #[must_use]
+    pub fn host(&self) -> &Arc<Host> {
+        match self {
+            Self::Model { ready, .. } => &ready.host,
+            Self::Http { ready, .. } => &ready.host,
+        }
     }
 
     /// What retry budgets are kept by: the provider, or the upstream itself.
@@ -184,6 +196,10 @@ fn model_plan(
         ));
     }
     let mut resilience = Resilience::clone(&resolved.resilience);
+    // The narrowest wins: the model, the key, the call.
+    if let Some(hold) = caller.hold {
+        resilience.hold = hold;
+    }
     if call.terms.wishes.hold_whole {
         resilience.hold = Hold::Whole;
     }
@@ -259,6 +275,14 @@ fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan
     ))
 }
 
+/// Balancers in front cut a line that is silent for 30 to 60 s; a client that waits less between two bytes gets a sign of
+/// life in half of that.
+fn ping_after(patience: Option<Duration>) -> Duration {
+    const USUAL: Duration = Duration::from_secs(10);
+    const SHORTEST: Duration = Duration::from_millis(100);
+    patience.map_or(USUAL, |patience| (patience / 2).clamp(SHORTEST, USUAL))
+}
+
 struct PlanParts {
     asked: Arc<str>,
     legs: Vec<Leg>,
@@ -293,6 +317,7 @@ fn finish(
         deadline,
         deadline_is_callers: deadline != ours,
         begin_by,
+        ping_after: ping_after(parts.begins),
         line: parts.line,
         caller: 0,
     }
