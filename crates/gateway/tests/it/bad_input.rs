@@ -426,6 +426,20 @@ fn a_wish_that_is_none_is_named() {
 }
 
 #[test]
+fn a_body_for_which_there_is_no_memory_is_refused_with_a_time_to_come_again() {
+    let rig = Rig::build(Build {
+        yaml: USUAL,
+        memory: Some(1 << 20),
+        ..Build::default()
+    });
+    let large = format!(r#","user":"{}""#, "x".repeat(900_000));
+    let reply = rig.chat_request("p/echo", &large).send();
+    is_error(&reply, 503, "resource_exhausted", &reply.body);
+    assert_eq!(reply.header("retry-after"), Some("1"), "{}", reply.body);
+    assert_eq!(rig.chat("p/echo").status, 200);
+}
+
+#[test]
 fn a_slow_head_gets_408_and_a_silent_connection_is_closed_by_the_deadline() {
     let rig = strict_rig();
     let mut slow = Live::connect(rig.address);
@@ -434,6 +448,11 @@ fn a_slow_head_gets_408_and_a_silent_connection_is_closed_by_the_deadline() {
     assert!(
         slow.text().starts_with("HTTP/1.1 408 "),
         "{:?}",
+        slow.text()
+    );
+    assert!(
+        slow.text().contains("\"client_timeout\""),
+        "{}",
         slow.text()
     );
     assert!(

@@ -53,6 +53,12 @@ impl Request {
         self
     }
 
+    /// Another key than the rig's.
+    pub(crate) fn authorized(mut self, value: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "authorization");
+        self.header("authorization", value)
+    }
+
     pub(crate) fn headers(mut self, headers: &[(&str, &str)]) -> Self {
         for (name, value) in headers {
             self = self.header(name, value);
@@ -184,7 +190,7 @@ fn parse(bytes: &[u8], head_only: bool) -> Reply {
     let mut lines = head.split("\r\n");
     let mut status_line = lines.next().unwrap().splitn(3, ' ');
     status_line.next();
-    let status = status_line.next().unwrap().parse().unwrap();
+    let status: u16 = status_line.next().unwrap().parse().unwrap();
     let reason = status_line.next().unwrap_or_default().to_owned();
     let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(": "))
@@ -200,7 +206,9 @@ fn parse(bytes: &[u8], head_only: bool) -> Reply {
         unchunk(body)
     } else {
         let length: usize = find("content-length").map_or(0, |length| length.parse().unwrap());
-        (body.to_vec(), head_only || body.len() == length)
+        // A 304 tells the length of what it does not repeat.
+        let bodiless = head_only || status == 304;
+        (body.to_vec(), bodiless || body.len() == length)
     };
     let body = String::from_utf8_lossy(&body).into_owned();
     Reply {

@@ -44,6 +44,8 @@ pub(crate) struct Build<'a> {
     /// What no file can say.
     pub(crate) tune: Option<fn(&mut Snapshot)>,
     pub(crate) resolver: upstream::ResolverOptions,
+    /// The bytes that all calls together may hold; plenty, where it is not said.
+    pub(crate) memory: Option<u64>,
     /// Whether the drill listens on all addresses: `ANYWHERE` in the configuration stands for its port.
     pub(crate) everywhere: bool,
 }
@@ -119,7 +121,7 @@ impl Rig {
             labels: Labels::knowing(&policy.snapshot),
             keyring,
             policy: ArcSwap::from_pointee(policy),
-            bytes: ByteBudget::new(256 << 20),
+            bytes: ByteBudget::new(build.memory.unwrap_or(256 << 20)),
             registry: resilience::Registry::new(clock.now()),
             drained: Drained::default(),
             resources: Resources::default(),

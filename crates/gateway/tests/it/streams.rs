@@ -146,6 +146,123 @@ fn an_answer_held_whole_fails_over_to_the_end() {
     }
 }
 
+/// Sixty words: the drill tells each in an event of its own.
+fn sixty() -> String {
+    let words: Vec<_> = (1..=60).map(|n| format!("word{n}")).collect();
+    words.join(" ")
+}
+
+/// How the first target ends after forty of them.
+const CUTS: [&str; 4] = [
+    r#"{"kind":"break","at":{"after-events":40},"by":"reset"}"#,
+    r#"{"kind":"break","at":{"after-events":40},"by":"close"}"#,
+    r#"{"kind":"break","at":{"after-events":40},"by":"cut"}"#,
+    r#"{"kind":"stall","at":{"after-events":40}}"#,
+];
+
+#[test]
+fn a_stream_cut_after_forty_of_sixty_tokens_reaches_a_caller_who_wants_it_whole() {
+    for cut in CUTS {
+        for (yaml, header, asks) in [
+            ("  m: { targets: [p/a, q/b], hold: whole }", None, ""),
+            ("  m: { targets: [p/a, q/b] }", Some("x-goodgate-hold"), ""),
+            (
+                "  m: { targets: [p/a, q/b] }",
+                None,
+                "keys:\n  agent: { secret: sk-agent-0123456789, hold: whole }\n",
+            ),
+        ] {
+            let json = format!(
+                r#"{{"pace_ms":1,"rules":[{{"when":{{"model":"a"}},"fault":{cut},"reply":{{"text":"{0}"}}}},{{"reply":{{"text":"{0}"}}}}]}}"#,
+                sixty()
+            );
+            let yaml = format!("{}{asks}", with_models(yaml));
+            let rig = Rig::with(&yaml, script(&json));
+            let mut request = rig.stream_request("m");
+            if let Some(header) = header {
+                request = request.header(header, "whole");
+            }
+            if !asks.is_empty() {
+                request = request.authorized("Bearer sk-agent-0123456789");
+            }
+            let reply = request.send();
+            let told = format!("{cut} {header:?} {asks}: {} {}", reply.status, reply.body);
+            assert_eq!((reply.status, reply.whole), (200, true), "{told}");
+            assert_eq!(reply.text(), sixty(), "{told}");
+            assert_eq!(reply.events().pop().as_deref(), Some("[DONE]"), "{told}");
+            assert!(!reply.body.contains("goodgate\":"), "{told}");
+            assert_eq!(rig.row(&reply).call.outcome.as_str(), "recovered", "{told}");
+            assert_eq!(rig.seen().len(), 2, "{told}");
+        }
+        // Without that wish what was said stands, and the break is told.
+        let json = format!(
+            r#"{{"pace_ms":1,"rules":[{{"when":{{"model":"a"}},"fault":{cut},"reply":{{"text":"{}"}}}}]}}"#,
+            sixty()
+        );
+        let yaml = with_models("  m: { targets: [p/a, q/b] }");
+        let reply = Rig::with(&yaml, script(&json)).stream("m");
+        assert!(reply.text().starts_with("word1 word2"), "{}", reply.body);
+        assert!(!reply.text().contains("word60"), "{}", reply.body);
+        assert_eq!(reply.last_event()["error"]["goodgate"]["output_sent"], true);
+    }
+}
+
+#[test]
+fn a_client_that_waits_little_between_bytes_gets_its_pings_sooner() {
+    let json = r#"{"rules":[{"fault":{"kind":"delay","at":{"after-events":2},"ms":900},"reply":{"text":"one two three"}}]}"#;
+    let yaml = USUAL.replace("idle: 700ms", "idle: 5s");
+    let rig = Rig::with(&yaml, script(json));
+    let reply = rig
+        .stream_request("p/a")
+        .header("x-stainless-timeout", "0.6")
+        .send();
+    let pings = reply.body.matches(": keep-alive").count();
+    assert!((2..=3).contains(&pings), "{pings}: {}", reply.body);
+    assert_eq!(reply.text(), "one two three", "{}", reply.body);
+    assert!(
+        !Rig::with(&yaml, script(json))
+            .stream("p/a")
+            .body
+            .contains(": keep-alive")
+    );
+}
+
+#[test]
+fn a_stream_that_lacks_its_last_event_is_whole_and_marked() {
+    let rig = Rig::scripted(r#"{"rules":[{"fault":"stream-no-done"}]}"#);
+    let reply = rig.stream("p/a");
+    assert_eq!(reply.events().pop().as_deref(), Some("[DONE]"));
+    let row = rig.row(&reply);
+    assert_eq!(row.call.outcome.as_str(), "ok");
+    let marks: Vec<_> = row
+        .call
+        .details
+        .policy
+        .iter()
+        .map(|(mark, _)| mark.as_ref())
+        .collect();
+    assert_eq!(marks, ["end_missing"]);
+}
+
+#[test]
+fn a_whole_answer_for_a_stream_keeps_its_usage() {
+    let json = r#"{"rules":[{"fault":"stream-whole-json","reply":{"text":"hi","usage":{"input":11,"output":7,"cached":5}}}]}"#;
+    for (more, chunks) in [
+        (r#","stream":true"#, 0),
+        (
+            r#","stream":true,"stream_options":{"include_usage":true}"#,
+            1,
+        ),
+    ] {
+        let rig = Rig::scripted(json);
+        let reply = rig.chat_request("p/a", more).send();
+        assert_eq!(reply.text(), "hi", "{}", reply.body);
+        assert_eq!(usage_chunks(&reply), chunks, "{}", reply.body);
+        let usage = rig.row(&reply).call.usage;
+        assert_eq!((usage.output, usage.cache_read), (Some(7), Some(5)));
+    }
+}
+
 #[test]
 fn odd_but_sound_streams_pass() {
     for fault in [

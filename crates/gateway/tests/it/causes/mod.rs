@@ -1,9 +1,11 @@
 //! Every way in which an upstream can fail or be odd, over real sockets: the client gets the right code, status and
 //! words, never a hang and never a truncated answer as a success; with a second target it gets its answer.
 
+mod complete;
 mod connections;
 mod odd;
 mod page;
+mod restart;
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -59,13 +59,14 @@ fn the_page_of_causes_is_up_to_date() {
         )
         .unwrap();
     }
-    for (title, cases) in odd::SECTIONS {
+    for section in odd::SECTIONS {
+        let title = section.title;
         write!(
             page,
             "\n## {title}\n\nUpstreams of raw bytes.\n\n| What happens | A whole answer | A stream | A plain route |\n| --- | --- | --- | --- |\n"
         )
         .unwrap();
-        for odd in cases {
+        for odd in section.cases {
             let [whole, stream, plain] =
                 [odd.whole, odd.stream, odd.plain].map(|cell| told_in_page(comes(cell)));
             writeln!(page, "| {} | {whole} | {stream} | {plain} |", odd.about).unwrap();

@@ -11,23 +11,51 @@ use crate::rig::{Build, Rig, USUAL, in_parallel};
 use server::{Act, RawServer, address_of};
 use table::{Asked, Odd};
 
-/// All cases with the title under which the page has them.
-pub(super) const SECTIONS: [(&str, &[Odd]); 4] = [
-    ("Heads and framing", table::HEADS),
-    ("Ports of other protocols", table::PORTS),
-    ("Bodies and statuses", table::BODIES),
-    ("Streams of events", table::STREAMS),
+/// Cases of one kind.
+pub(super) struct Section {
+    /// The title under which the page has them.
+    pub(super) title: &'static str,
+    /// How the upstream is called.
+    scheme: &'static str,
+    pub(super) cases: &'static [Odd],
+}
+
+const fn plain(title: &'static str, cases: &'static [Odd]) -> Section {
+    Section {
+        title,
+        scheme: "http",
+        cases,
+    }
+}
+
+/// All cases.
+pub(super) const SECTIONS: [Section; 5] = [
+    Section {
+        title: "TLS",
+        scheme: "https",
+        cases: table::TLS,
+    },
+    plain("Ports of other protocols", table::PORTS),
+    plain("Heads and framing", table::HEADS),
+    plain("Bodies and statuses", table::BODIES),
+    plain("Streams of events", table::STREAMS),
 ];
+
+fn every_case() -> impl Iterator<Item = (&'static Section, &'static Odd)> {
+    let of = |section: &'static Section| section.cases.iter().map(move |odd| (section, odd));
+    SECTIONS.iter().flat_map(of)
+}
 
 struct Planned {
     act: Act,
+    scheme: &'static str,
     case: Case,
 }
 
 /// Every call of the tables, solo and paired.
 fn every_call() -> Vec<Planned> {
     let mut calls = Vec::new();
-    for odd in SECTIONS.iter().flat_map(|(_, cases)| cases.iter()) {
+    for (section, odd) in every_case() {
         for (asked, lane, cell) in [
             (Asked::Whole, Lane::Whole, odd.whole),
             (Asked::Stream, Lane::Stream, odd.stream),
@@ -40,6 +68,7 @@ fn every_call() -> Vec<Planned> {
                 let word = if paired { " paired" } else { "" };
                 calls.push(Planned {
                     act: (odd.act)(asked),
+                    scheme: section.scheme,
                     case: Case {
                         name: format!("{} {asked:?}{word}", odd.name),
                         model: String::new(),
@@ -78,8 +107,8 @@ fn rig_for(calls: &mut [Planned]) -> Rig {
         )
         .unwrap();
     }
-    for (n, Planned { case, .. }) in calls.iter_mut().enumerate() {
-        let url = url(n);
+    for (n, Planned { case, scheme, .. }) in calls.iter_mut().enumerate() {
+        let url = url(n).replacen("http", scheme, 1);
         case.model = format!("m{n}");
         if case.lane == Lane::Plain {
             let behind = if case.paired {
@@ -135,7 +164,7 @@ fn odd_upstreams_are_served_and_broken_ones_told_apart() {
 #[test]
 fn every_case_is_told_in_a_sentence_under_a_name_of_its_own() {
     let mut names = std::collections::BTreeSet::new();
-    for odd in SECTIONS.iter().flat_map(|(_, cases)| cases.iter()) {
+    for (_, odd) in every_case() {
         assert!(names.insert(odd.name), "{} comes twice", odd.name);
         assert!(odd.about.ends_with('.'), "{}", odd.name);
     }

@@ -225,6 +225,347 @@ pub(crate) fn healthy(asked: Asked) -> Act {
     with(asked, "")
 }
 
+/// An alert in answer to the first message of a handshake.
+const fn alert(
+    name: &'static str,
+    about: &'static str,
+    act: fn(Asked) -> Act,
+    comes: &'static str,
+) -> Odd {
+    Odd {
+        name,
+        about,
+        act,
+        whole: comes,
+        stream: comes,
+        plain: comes,
+    }
+}
+
+/// A fatal alert and the end.
+fn fatal(number: u8) -> Act {
+    Act {
+        reads: false,
+        steps: vec![Say(vec![0x15, 3, 3, 0, 2, 2, number])],
+    }
+}
+
+/// What a TLS client meets before there is a session; no certificate is needed for it.
+pub(crate) const TLS: &[Odd] = &[
+    alert(
+        "tls-alert-10",
+        "Alert 10, unexpected_message.",
+        |_| fatal(10),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-20",
+        "Alert 20, bad_record_mac.",
+        |_| fatal(20),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-22",
+        "Alert 22, record_overflow.",
+        |_| fatal(22),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-40",
+        "Alert 40, handshake_failure.",
+        |_| fatal(40),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-42",
+        "Alert 42, bad_certificate.",
+        |_| fatal(42),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-43",
+        "Alert 43, unsupported_certificate.",
+        |_| fatal(43),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-44",
+        "Alert 44, certificate_revoked.",
+        |_| fatal(44),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-45",
+        "Alert 45, certificate_expired.",
+        |_| fatal(45),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-46",
+        "Alert 46, certificate_unknown.",
+        |_| fatal(46),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-47",
+        "Alert 47, illegal_parameter.",
+        |_| fatal(47),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-48",
+        "Alert 48, unknown_ca.",
+        |_| fatal(48),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-49",
+        "Alert 49, access_denied.",
+        |_| fatal(49),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-50",
+        "Alert 50, decode_error.",
+        |_| fatal(50),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-51",
+        "Alert 51, decrypt_error.",
+        |_| fatal(51),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-70",
+        "Alert 70, protocol_version.",
+        |_| fatal(70),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-71",
+        "Alert 71, insufficient_security.",
+        |_| fatal(71),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-80",
+        "Alert 80, internal_error.",
+        |_| fatal(80),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-86",
+        "Alert 86, inappropriate_fallback.",
+        |_| fatal(86),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-109",
+        "Alert 109, missing_extension.",
+        |_| fatal(109),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-110",
+        "Alert 110, unsupported_extension.",
+        |_| fatal(110),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-112",
+        "Alert 112, unrecognized_name.",
+        |_| fatal(112),
+        "502 tls_cert_name_mismatch",
+    ),
+    alert(
+        "tls-alert-113",
+        "Alert 113, bad_certificate_status_response.",
+        |_| fatal(113),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-115",
+        "Alert 115, unknown_psk_identity.",
+        |_| fatal(115),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-116",
+        "Alert 116, certificate_required.",
+        |_| fatal(116),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-120",
+        "Alert 120, no_application_protocol.",
+        |_| fatal(120),
+        "502 tls_alpn_mismatch",
+    ),
+    alert(
+        "tls-alert-255",
+        "Alert 255, which nothing defines.",
+        |_| fatal(255),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-alert-cut",
+        "Half of an alert, then the end.",
+        |_| Act {
+            reads: false,
+            steps: vec![Say(vec![0x15, 3, 3, 0, 2, 2])],
+        },
+        "502 connection_closed",
+    ),
+    alert(
+        "tls-close-notify",
+        "Alert 0, close_notify, before a session.",
+        |_| Act {
+            reads: false,
+            steps: vec![Say(vec![0x15, 3, 3, 0, 2, 1, 0])],
+        },
+        "502 connection_closed",
+    ),
+    alert(
+        "tls-warning",
+        "A warning (unrecognized_name), then the end.",
+        |_| Act {
+            reads: false,
+            steps: vec![Say(vec![0x15, 3, 3, 0, 2, 1, 112])],
+        },
+        "502 connection_closed",
+    ),
+    alert(
+        "tls-half-a-record",
+        "The beginning of a handshake record, then the end.",
+        |_| Act {
+            reads: false,
+            steps: vec![Say(vec![0x16, 3, 3, 0, 90, 2, 0, 0])],
+        },
+        "502 connection_closed",
+    ),
+    alert(
+        "tls-record-and-silence",
+        "The beginning of a handshake record, then silence.",
+        |_| greet(&[0x16, 3, 3, 0, 90, 2, 0, 0]),
+        "504 tls_handshake_timeout",
+    ),
+    alert(
+        "tls-record-and-reset",
+        "The beginning of a handshake record, then a reset.",
+        |_| Act {
+            reads: false,
+            steps: vec![Say(vec![0x16, 3, 3, 0, 90, 2, 0, 0]), Pause(60), Reset],
+        },
+        "502 connection_reset",
+    ),
+    alert(
+        "tls-garbage-handshake",
+        "A handshake record of nonsense.",
+        |_| greet(&[0x16, 3, 3, 0, 6, 9, 0, 0, 2, 1, 1]),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-huge-record",
+        "A record larger than TLS allows.",
+        |_| greet(&[0x16, 3, 3, 0xff, 0xff, 2, 0, 0]),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-application-data-first",
+        "Application data in place of a handshake.",
+        |_| greet(&[0x17, 3, 3, 0, 3, 1, 2, 3]),
+        "502 tls_handshake_failure",
+    ),
+    alert(
+        "tls-to-http",
+        "A plain HTTP server: 400 Bad Request.",
+        |_| greet(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"),
+        "502 tls_to_plaintext_port",
+    ),
+    alert(
+        "tls-to-html",
+        "A plain page, as of HTTP/0.9.",
+        |_| greet(b"<html><body>bad request</body></html>"),
+        "502 tls_to_plaintext_port",
+    ),
+    alert(
+        "tls-to-http2",
+        "A plain HTTP/2 server begins with its settings.",
+        |_| greet(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-smtp",
+        "An SMTP server greets.",
+        |_| greet(b"220 mail.example.com ESMTP\r\n"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-ssh",
+        "An SSH server greets.",
+        |_| greet(b"SSH-2.0-OpenSSH_9.6\r\n"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-imap",
+        "An IMAP server greets.",
+        |_| greet(b"* OK IMAP4rev1 ready\r\n"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-pop3",
+        "A POP3 server greets.",
+        |_| greet(b"+OK ready\r\n"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-redis",
+        "A Redis server complains.",
+        |_| greet(b"-ERR Protocol error\r\n"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-vnc",
+        "A VNC server greets.",
+        |_| greet(b"RFB 003.008\n"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-mysql",
+        "A MySQL server greets.",
+        |_| greet(b"\x4a\0\0\0\x0a8.0.36\0"),
+        "502 not_http",
+    ),
+    alert(
+        "tls-to-postgres",
+        "A PostgreSQL server declines: N.",
+        |_| Act {
+            reads: false,
+            steps: vec![Say(b"N".to_vec())],
+        },
+        "502 not_http",
+    ),
+    alert(
+        "tls-closes-at-once",
+        "The connection is closed at once.",
+        |_| Act {
+            reads: false,
+            steps: vec![],
+        },
+        "502 connection_closed",
+    ),
+    alert(
+        "tls-silence",
+        "Nothing is said.",
+        |_| Act {
+            reads: false,
+            steps: vec![Hold],
+        },
+        "504 tls_handshake_timeout",
+    ),
+];
+
 /// Heads, and how bodies are framed.
 pub(crate) const HEADS: &[Odd] = &[
     Odd {
