@@ -177,10 +177,11 @@ fn every_way_to_fail_before_an_answer_has_its_code_and_a_second_target_hides_it(
             } else {
                 format!("{name}/echo")
             };
-            // A stream over TLS that breaks has begun: those are told by the drill's own table.
-            let lanes: &[Lane] = match path {
-                "" => &[Lane::Whole, Lane::Stream],
-                _ => &[Lane::Whole],
+            // A stream over TLS that breaks has begun: those are told by the drill's own table. A large body is sent once.
+            let lanes: &[Lane] = if path.is_empty() && more.is_empty() {
+                &[Lane::Whole, Lane::Stream]
+            } else {
+                &[Lane::Whole]
             };
             for lane in lanes.iter().copied() {
                 cases.push(Case {
@@ -240,7 +241,7 @@ fn every_way_to_fail_before_an_answer_has_its_code_and_a_second_target_hides_it(
             "resilience:\n",
             "resilience:\n  circuit_breaker: { mode: off }\n",
         )
-        .replace("700ms", "2s");
+        .replace("700ms", "3s");
     let resolver = ResolverOptions {
         source: NameSource::Servers(vec![name_server(3)]),
         ..ResolverOptions::default()
@@ -250,7 +251,11 @@ fn every_way_to_fail_before_an_answer_has_its_code_and_a_second_target_hides_it(
         resolver,
         ..Build::default()
     });
-    none_wrong(in_parallel(&cases, |case| check(&rig, case)));
+    // Megabytes keep the drill's one thread busy: those come by themselves.
+    let (heavy, light): (Vec<_>, Vec<_>) = cases.iter().partition(|case| !case.more.is_empty());
+    let mut wrong = in_parallel(&light, |case| check(&rig, case));
+    wrong.extend(heavy.into_iter().map(|case| check(&rig, case)));
+    none_wrong(wrong);
 }
 
 /// More than socket buffers take.

@@ -237,6 +237,9 @@ fn is_refusal(reply: &Reply, lane: Lane, status: u16, code: Code) -> Result<(), 
         format!("{} bytes", reply.body.len())
     })?;
     is_told_by_goodgate(ours, code).map_err(|wrong| format!("{wrong}: {}", told(reply)))?;
+    ensure(ours["attempts"][0]["code"] == code.as_str(), || {
+        format!("the first attempt's code is another: {}", told(reply))
+    })?;
     ensure(ours["output_sent"] == false, || told(reply))?;
     ensure(reply.reason.contains("req_"), || {
         format!("reason phrase {:?}", reply.reason)
@@ -254,9 +257,6 @@ fn is_told_by_goodgate(ours: &serde_json::Value, code: Code) -> Result<(), Strin
             format!("{member} is {}", ours[member])
         })?;
     }
-    ensure(ours["attempts"][0]["code"] == code.as_str(), || {
-        "the attempt's code is another".to_owned()
-    })?;
     ensure(
         ours["fix"][0].as_str().is_some_and(|fix| !fix.is_empty()),
         || "no fix".to_owned(),
@@ -277,8 +277,16 @@ fn is_break(reply: &Reply, code: Code) -> Result<(), String> {
     }
     let last = reply.last_event();
     ensure(last["error"]["message"].is_string(), || told(reply))?;
-    is_told_by_goodgate(&last["error"]["goodgate"], code)
-        .map_err(|wrong| format!("{wrong}: {last}"))?;
+    let ours = &last["error"]["goodgate"];
+    is_told_by_goodgate(ours, code).map_err(|wrong| format!("{wrong}: {last}"))?;
+    // What came before it was mended before a byte had gone out.
+    let broke = ours["attempts"]
+        .as_array()
+        .and_then(|attempts| attempts.last());
+    ensure(
+        broke.is_some_and(|attempt| attempt["code"] == code.as_str()),
+        || format!("the last attempt's code is another: {last}"),
+    )?;
     ensure(last["error"]["goodgate"]["output_sent"] == true, || {
         last.to_string()
     })
@@ -358,12 +366,16 @@ fn configuration(calls: &mut [(&Row, Case)]) -> String {
         writeln!(models, "  m{n}: {{ targets: [r{n}/any{behind}] }}").unwrap();
     }
     // Long enough for a busy machine, short enough for many stalls.
-    let heavy = calls.iter().any(|(row, _)| row.fault.contains("oversized"));
+    let heavy = calls.iter().any(|(row, _)| is_heavy(row));
     let yaml = USUAL
         .replace("700ms", if heavy { "5s" } else { "1200ms" })
         .replace("providers:\n", &format!("providers:\n{providers}"))
         .replace("models:\n", &format!("models:\n{models}"));
     format!("{yaml}routes:\n{routes}")
+}
+
+fn is_heavy(row: &Row) -> bool {
+    row.fault.contains("oversized") || row.fault == "drip-body"
 }
 
 fn rig_for(calls: &mut [(&Row, Case)]) -> Rig {
@@ -380,10 +392,10 @@ fn rig_for(calls: &mut [(&Row, Case)]) -> Rig {
 fn every_fault_of_the_catalogue_gets_its_code_and_a_second_target_hides_it() {
     let rows = rows();
     let mut wrong = Vec::new();
-    // Megabytes keep the drill's one thread busy: those come by themselves.
+    // Megabytes keep the drill's one thread busy, and drops need it in time: those come by themselves.
     let (mut heavy, mut calls): (Vec<_>, Vec<_>) = every_call(&rows)
         .into_iter()
-        .partition(|(row, _)| row.fault.contains("oversized"));
+        .partition(|(row, _)| is_heavy(row));
     // A configuration has a bound of its own.
     for calls in calls.chunks_mut(250) {
         let rig = rig_for(calls);

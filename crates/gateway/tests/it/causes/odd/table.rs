@@ -1096,7 +1096,7 @@ pub(crate) const HEADS: &[Odd] = &[
         },
         whole: "502 protocol_error",
         stream: "502 protocol_error",
-        plain: "cut",
+        plain: "-",
     },
     Odd {
         name: "empty-header-name",
