@@ -8,9 +8,10 @@ use diagnosis::Code;
 use super::{Comes, comes, connections, odd, rows};
 
 /// Codes that no upstream can provoke, or none by its bytes alone: with the test that does, in which they are named.
-const BY_TESTS_OF_THEIR_OWN: [(Code, &str); 12] = [
+const BY_TESTS_OF_THEIR_OWN: [(Code, &str); 13] = [
     (Code::DnsFailure, include_str!("connections.rs")),
     (Code::Draining, include_str!("restart.rs")),
+    (Code::H2StreamReset, include_str!("../http2.rs")),
     (Code::ClientCancelled, include_str!("../leaving.rs")),
     (Code::ClientTimeout, include_str!("../bad_input.rs")),
     (Code::Unauthenticated, include_str!("../bad_input.rs")),
@@ -24,11 +25,7 @@ const BY_TESTS_OF_THEIR_OWN: [(Code, &str); 12] = [
 ];
 
 /// Codes without a drill, each with what it waits for.
-const WAITING: [(Code, &str); 9] = [
-    (
-        Code::H2StreamReset,
-        "HTTP/2 towards upstreams brings the streams that can be reset",
-    ),
+const WAITING: [(Code, &str); 8] = [
     (
         Code::AddressFamilyUnavailable,
         "a host without IPv6 shows it; unit tests hold the system's number for it",
