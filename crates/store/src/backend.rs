@@ -14,10 +14,11 @@ use crate::drains::DrainRow;
 use crate::error::StoreError;
 use crate::filter::{Cursor, Filter, Page};
 use crate::folder::StateFolder;
+use crate::incident::{IncidentFilter, IncidentId, IncidentRow};
 use crate::keys::KeyRow;
 use crate::options::Options;
 use crate::row::{Kept, News, NotKept};
-use crate::sqlite::{self, Drains, Keys, Readers, Writer};
+use crate::sqlite::{self, Drains, Keys, Readers, Writer, incidents};
 use crate::write_behind::WriteBehind;
 
 /// News that a slow subscriber may be behind; more and it skips, and is told how many it missed.
@@ -165,6 +166,50 @@ impl Store {
         self.readers.with(|connection| {
             sqlite::not_kept(connection, since / 1_000, until.div_ceil(1_000), limit)
         })
+    }
+
+    /// Incidents, the latest first; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn incidents(
+        &self,
+        filter: IncidentFilter,
+        limit: usize,
+    ) -> Result<Vec<IncidentRow>, StoreError> {
+        self.readers
+            .with(|connection| incidents::list(connection, filter, limit))
+    }
+
+    /// One incident.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn incident(&self, id: IncidentId) -> Result<Option<IncidentRow>, StoreError> {
+        self.readers
+            .with(|connection| incidents::get(connection, id))
+    }
+
+    /// The incident to which a failure at a target belongs: one of its code that lasted at that time.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn incident_of(
+        &self,
+        target: &str,
+        code: &str,
+        at_millis: u64,
+    ) -> Result<Option<IncidentRow>, StoreError> {
+        self.readers
+            .with(|connection| incidents::of_failure(connection, target, code, at_millis))
+    }
+
+    /// The last incident's number; none where there never was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn last_incident(&self) -> Result<Option<IncidentId>, StoreError> {
+        self.readers.with(incidents::last)
     }
 
     /// All keys, revoked ones too, oldest first.

@@ -1,7 +1,7 @@
 //! What outlives a call: its row for people to read, exact counts, and the callers' keys.
 //!
 //! Two files in one state folder: `goodgate.db` (keys, marks of what is drained; every commit reaches the disk) and `goodgate-calls.db`
-//! (calls, attempts, counts; a commit may be lost with the machine's power, never with the process). A call only
+//! (calls, attempts, counts, incidents; a commit may be lost with the machine's power, never with the process). A call only
 //! touches [`WriteBehind`], which waits for nothing; everything else here blocks and belongs on threads that may.
 //! Prompts, answers and keys in clear are never stored.
 
@@ -11,6 +11,7 @@ mod drains;
 mod error;
 mod filter;
 mod folder;
+mod incident;
 mod keys;
 mod options;
 mod row;
@@ -23,6 +24,7 @@ pub use drains::DrainRow;
 pub use error::StoreError;
 pub use filter::{Cursor, Filter, Page};
 pub use folder::StateFolder;
+pub use incident::{IncidentFilter, IncidentId, IncidentRow};
 pub use keys::KeyRow;
 pub use options::Options;
 pub use row::{

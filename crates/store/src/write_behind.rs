@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::counts::{Bucket, Counts, Sums, Tally};
 use crate::error::StoreError;
+use crate::incident::{IncidentId, IncidentRow};
 use crate::options::Options;
 use crate::row::{CallRow, Class};
 
@@ -38,6 +39,7 @@ impl WriteBehind {
                 rung: AtomicBool::new(false),
                 totals: Mutex::new(totals),
                 transit: Mutex::default(),
+                incidents: Mutex::default(),
                 trouble: Mutex::default(),
                 bell: Bell::default(),
             }),
@@ -57,6 +59,12 @@ impl WriteBehind {
         if self.shared.count(tally) {
             self.shared.push(build());
         }
+    }
+
+    /// Keeps an incident as it is now.
+    pub fn incident(&self, row: IncidentRow) {
+        self.shared.incidents.lock().insert(row.id, row);
+        self.shared.ring();
     }
 
     /// Why nothing can be stored at the moment, if so; calls go on, counts stay exact.
@@ -97,6 +105,9 @@ pub(crate) struct Shared {
     /// What is drained but not yet stored. Held while it is being stored, so that who adds it to what is stored
     /// counts nothing twice. Taken before `totals`, and that before a shard.
     pub(crate) transit: Mutex<Transit>,
+    /// Incidents that have changed since they were stored. Bound: those that are open at a time, and what was closed
+    /// while the disk refused; whoever keeps them bounds the former.
+    pub(crate) incidents: Mutex<BTreeMap<IncidentId, IncidentRow>>,
     /// Why the disk takes nothing at the moment.
     pub(crate) trouble: Mutex<Option<String>>,
     pub(crate) bell: Bell,

@@ -5,6 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::calls::PLACES;
 use super::columns::int;
 use super::counts::coarsen;
+use super::incidents;
 use crate::error::StoreError;
 use crate::options::Options;
 
@@ -39,6 +40,7 @@ pub(crate) fn step(
     transaction
         .prepare_cached("DELETE FROM not_kept WHERE second < ?")?
         .execute([cutoff / 1_000])?;
+    incidents::forget(&transaction, cutoff)?;
     let seconds = now / 1_000;
     more |= coarsen(&transaction, 60, 3_600, seconds - MINUTES_FOR)?;
     more |= coarsen(&transaction, 3_600, 86_400, seconds - HOURS_FOR)?;

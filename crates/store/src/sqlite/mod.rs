@@ -5,6 +5,7 @@ mod columns;
 mod counts;
 mod drains;
 mod housekeeping;
+pub(crate) mod incidents;
 mod keys;
 mod open;
 mod readers;

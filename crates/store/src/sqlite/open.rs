@@ -24,10 +24,16 @@ const GOVERNANCE: &[(&str, &str)] = &[
     ),
 ];
 
-const CALLS: &[(&str, &str)] = &[(
-    "V1__calls",
-    include_str!("../migrations/sqlite/calls/V1__calls.sql"),
-)];
+const CALLS: &[(&str, &str)] = &[
+    (
+        "V1__calls",
+        include_str!("../migrations/sqlite/calls/V1__calls.sql"),
+    ),
+    (
+        "V2__incidents",
+        include_str!("../migrations/sqlite/calls/V2__incidents.sql"),
+    ),
+];
 
 /// One database file.
 #[derive(Clone, Debug)]

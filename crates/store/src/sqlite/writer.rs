@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use types::{Clock, KeyId};
 
 use super::open::DatabaseFile;
-use super::{calls, counts, housekeeping};
+use super::{calls, counts, housekeeping, incidents};
 use crate::counts::{Bucket, Counts};
 use crate::error::StoreError;
 use crate::options::Options;
@@ -186,8 +186,10 @@ impl Writing {
 
     /// Writes the first rows of the backlog and all sums in one transaction; says when that was.
     fn commit(&mut self, count: usize) -> Result<u64, StoreError> {
+        let changed = self.shared.incidents.lock().clone();
         let mut transit = self.shared.transit.lock();
-        if count == 0 && transit.sums.is_empty() && transit.not_kept.is_empty() {
+        let nothing = transit.sums.is_empty() && transit.not_kept.is_empty();
+        if count == 0 && nothing && changed.is_empty() {
             return Ok(self.writer.last_stored);
         }
         let transaction = self
@@ -203,7 +205,12 @@ impl Writing {
             calls::insert(&transaction, seq, stored, row)?;
         }
         counts::store(&transaction, &transit)?;
+        incidents::store(&transaction, &changed)?;
         transaction.commit()?;
+        // What has changed again meanwhile is written again.
+        let mut unwritten = self.shared.incidents.lock();
+        unwritten.retain(|id, row| changed.get(id) != Some(row));
+        drop(unwritten);
         self.writer.last_stored = stored;
         transit.sums.clear();
         for ((second, class), count) in std::mem::take(&mut transit.not_kept) {

@@ -5,6 +5,7 @@ mod calls;
 mod counts;
 mod drains;
 mod folder;
+mod incidents;
 mod keys;
 mod pages;
 mod sqlite;
