@@ -227,6 +227,8 @@ fn router(inner: Shared) -> Router {
         .route("/api/v1/requests", routing::get(api::requests::list))
         .route("/api/v1/requests/live", routing::get(api::live::follow))
         .route("/api/v1/requests/{id}", routing::get(api::requests::get))
+        .route("/api/v1/incidents", routing::get(api::incidents::list))
+        .route("/api/v1/incidents/{id}", routing::get(api::incidents::get))
         .route("/api/v1/in-flight", routing::get(api::in_flight::list))
         .route("/api/v1/counts", routing::get(api::counts::get))
         .route("/api/v1/summary", routing::get(api::counts::summary))

@@ -19,6 +19,8 @@ use crate::api;
         api::requests::get,
         api::live::follow,
         api::in_flight::list,
+        api::incidents::list,
+        api::incidents::get,
         api::counts::get,
         api::counts::summary,
         api::models::list,

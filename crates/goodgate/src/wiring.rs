@@ -12,6 +12,7 @@ use gateway::bytes::{self, ByteBudget};
 use gateway::gate::Shared;
 use gateway::journal::access_log::{AccessLog, LogFormat};
 use gateway::journal::in_flight::InFlight;
+use gateway::journal::incidents::{self, Keeper};
 use gateway::journal::metrics::{Format, Labels};
 use gateway::keyring::Keyring;
 use gateway::policy::Policy;
@@ -22,7 +23,7 @@ use gateway::serve::admin_door::{AdminCall, AdminDoor, admin_door};
 use gateway::serve::drain::{self, Drain, Stage};
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
-use store::StateFolder;
+use store::{IncidentFilter, StateFolder, Store};
 use tokio::sync::mpsc;
 use types::{Clock, SystemClock};
 
@@ -105,7 +106,9 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         if let Some(predecessor) = predecessor {
             relieve(predecessor, &state.folder, &whereabouts)?;
         }
+        // Not before the predecessor has left: until then the numbers of incidents are its own.
         let beside = Beside {
+            keeper: keeper(&server, &state.store, running.shared())?,
             app,
             admin_calls,
             own_listener,
@@ -139,6 +142,7 @@ fn read(settings: Settings) -> Result<(Settings, Read, Option<Drill>), ServeErro
 
 /// What runs beside the workers, on a runtime of its own.
 struct Beside {
+    keeper: Keeper,
     app: App,
     admin_calls: mpsc::Receiver<AdminCall>,
     own_listener: Option<TcpListener>,
@@ -161,6 +165,7 @@ impl Beside {
             "admin pages",
             pages::answer(self.app, self.admin_calls, tasks.clone(), drain()),
         );
+        tasks.spawn("incidents", self.keeper.keep());
         let measured = Arc::clone(shared);
         tasks.spawn("resources", async move {
             resources::keep_measuring(&measured.resources, &*measured.clock).await;
@@ -248,6 +253,24 @@ fn admin_parts(
         listen,
         admin_token: state.admin_token.clone(),
     })
+}
+
+/// Incidents go on where the process before ended.
+fn keeper(server: &Server, store: &Store, shared: &Arc<Shared>) -> Result<Keeper, ServeError> {
+    let lasting = store.incidents(
+        IncidentFilter {
+            open: true,
+            before: None,
+        },
+        incidents::MOST_OPEN,
+    )?;
+    Ok(Keeper::new(
+        server.noted(),
+        store.write_behind().clone(),
+        server.scraper().incidents,
+        Arc::clone(shared),
+        (store.last_incident()?, lasting),
+    ))
 }
 
 fn scrapes(server: &Server) -> admin::Scrapes {

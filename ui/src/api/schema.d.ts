@@ -75,6 +75,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Incidents, the latest first. */
+        get: operations["list_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One incident. */
+        get: operations["get_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -684,6 +718,74 @@ export interface components {
              */
             total: number;
         };
+        /** @description An incident. */
+        Incident: {
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Calls that met it.
+             */
+            calls: number;
+            /** @description Why it was closed: `health` or `quiet`. */
+            closed_by: string | null;
+            /** @description The failures' code. */
+            code: string;
+            /**
+             * Format: int64
+             * @description When it ended, which is its last failure; null while it lasts.
+             */
+            ended_ms: number | null;
+            /** @description One line of evidence, of the last failure. */
+            evidence: string | null;
+            /** @description The code's group. */
+            group: string;
+            /**
+             * @description Its name.
+             * @example inc_0142
+             */
+            id: string;
+            /** @description The last call that met it. */
+            last_request: string | null;
+            /**
+             * Format: int64
+             * @description When the last one failed, so far.
+             */
+            latest_ms: number;
+            /**
+             * Format: int64
+             * @description Of those, failed. The rest was left by its clients.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Of those, answered all the same.
+             */
+            saved: number;
+            /**
+             * Format: int64
+             * @description When the first attempt failed: milliseconds since 1970.
+             */
+            started_ms: number;
+            /** @description The target that failed. */
+            target: string;
+        };
+        /** @description An incident, and what its code means. */
+        IncidentDetail: {
+            code_facts: components["schemas"]["CodeFacts"] | null;
+            /** @description The incident. */
+            incident: components["schemas"]["Incident"];
+        };
+        /** @description A page of incidents, the latest first. */
+        IncidentPage: {
+            /** @description The incidents. */
+            incidents: components["schemas"]["Incident"][];
+            /** @description The `cursor` of the next page; null when there are no older ones. */
+            next: string | null;
+        };
         /** @description Says that the reader was too slow and calls were skipped: the list is to be read anew. */
         Lagged: {
             /**
@@ -1008,6 +1110,7 @@ export interface components {
             error: {
                 [key: string]: unknown;
             } | null;
+            incident: components["schemas"]["Incident"] | null;
             /** @description What translation could not carry. */
             losses: components["schemas"]["Loss"][];
             /** @description Targets that were passed over. */
@@ -1442,6 +1545,89 @@ export interface operations {
                 };
             };
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incidents: {
+        parameters: {
+            query?: {
+                /** @description Only those that last. */
+                open?: boolean;
+                /** @description Where to go on: `next` of the page before. */
+                cursor?: string;
+                /** @description Incidents on the page, 1 to 200; 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPage"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Its name.
+                 * @example inc_0142
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDetail"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,6 +5,7 @@ pub mod counts;
 pub mod drains;
 pub mod guards;
 pub mod in_flight;
+pub mod incidents;
 pub mod live;
 pub mod models;
 pub mod providers;

@@ -12,6 +12,7 @@ use types::CallId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::codes::CodeFacts;
+use super::incidents::{self, Incident};
 use super::query;
 use super::wire::{NotKept, Request, raw};
 use crate::app::Shared;
@@ -93,6 +94,8 @@ pub struct RequestDetail {
     pub error: Option<Box<RawValue>>,
     /// What the call's code means and what to do about it.
     pub code_facts: Option<CodeFacts>,
+    /// The incident that it met: other calls failed in the same way at the same target.
+    pub incident: Option<Incident>,
     /// How the gateway decided.
     pub policy: Policy,
     /// Targets that were passed over.
@@ -208,7 +211,14 @@ pub(crate) async fn get(
             "A request id is `req_` and 26 characters; it stands in the answer's `x-request-id` header.",
         ));
     };
-    let Some(kept) = app.blocking(move |store| store.get(id)).await? else {
+    let found = app.blocking(move |store| {
+        let Some(kept) = store.get(id)? else {
+            return Ok(None);
+        };
+        let incident = incidents::of_call(store, &kept.call)?;
+        Ok(Some((kept, incident)))
+    });
+    let Some((kept, incident)) = found.await? else {
         return Err(Problem::not_found(
             "request_not_found",
             "No call of this id is stored.",
@@ -226,6 +236,7 @@ pub(crate) async fn get(
         request,
         error: raw(call.error_json.as_deref()),
         code_facts: call.code.as_deref().and_then(CodeFacts::find),
+        incident: incident.map(Incident::from),
         policy: Policy::from(details),
         not_tried: details
             .not_tried

@@ -6,6 +6,7 @@ mod configuration;
 mod description;
 mod drains;
 mod http;
+mod incidents;
 mod live;
 mod metrics;
 mod requests;

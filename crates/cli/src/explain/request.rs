@@ -15,6 +15,8 @@ pub(super) struct Detail {
     #[serde(default)]
     not_tried: Vec<NotTried>,
     #[serde(default)]
+    incident: Option<Incident>,
+    #[serde(default)]
     losses: Vec<Loss>,
 }
 
@@ -64,6 +66,18 @@ struct NotTried {
 }
 
 #[derive(Debug, Deserialize)]
+struct Incident {
+    id: String,
+    target: String,
+    code: String,
+    started_ms: u64,
+    ended_ms: Option<u64>,
+    calls: u64,
+    saved: u64,
+    lost: u64,
+}
+
+#[derive(Debug, Deserialize)]
 struct Loss {
     field: String,
     why: String,
@@ -92,12 +106,43 @@ pub(super) fn explain(detail: &Detail, reader: &Reader) -> String {
     for skipped in &detail.not_tried {
         page.line("Skipped", &format!("{}: {}", skipped.target, skipped.why));
     }
+    if let Some(incident) = &detail.incident {
+        page.line("Others", &others(incident));
+    }
     for loss in &detail.losses {
         page.line("Lost", &format!("{}: {}", loss.field, loss.why));
     }
     page.client(&call.client);
     page.fixes(detail);
     page.out
+}
+
+/// `312 calls, same cause (openai/gpt-5-mini bad_gateway), since 14:00:31Z (inc_0142); 96 % answered all the same`.
+fn others(incident: &Incident) -> String {
+    let Incident {
+        id,
+        target,
+        code,
+        started_ms,
+        ended_ms,
+        calls,
+        saved,
+        lost,
+    } = incident;
+    let began = spans::clock(*started_ms);
+    let span = match ended_ms {
+        None => format!("since {began}Z"),
+        Some(ended) => format!("from {began}Z to {}Z", spans::clock(*ended)),
+    };
+    let calls = match calls {
+        1 => "1 call".to_owned(),
+        calls => format!("{calls} calls"),
+    };
+    let share = (saved * 100)
+        .checked_div(saved + lost)
+        .map(|percent| format!("; {percent} % answered all the same"))
+        .unwrap_or_default();
+    format!("{calls}, same cause ({target} {code}), {span} ({id}){share}")
 }
 
 /// The attempts alone.
@@ -291,6 +336,30 @@ fn index(count: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_incident_tells_how_many_others_met_it_and_what_became_of_them() {
+        let check = |ended: Option<u64>, saved: u64, lost: u64, wanted: &str| {
+            let incident: Incident = serde_json::from_value(serde_json::json!({
+                "id": "inc_0142", "target": "a/m", "code": "bad_gateway", "started_ms": 50_431_000_u64,
+                "ended_ms": ended, "calls": 312, "saved": saved, "lost": lost,
+            }))
+            .unwrap();
+            assert_eq!(others(&incident), wanted);
+        };
+        check(
+            None,
+            300,
+            12,
+            "312 calls, same cause (a/m bad_gateway), since 14:00:31Z (inc_0142); 96 % answered all the same",
+        );
+        check(
+            Some(50_440_000),
+            0,
+            0,
+            "312 calls, same cause (a/m bad_gateway), from 14:00:31Z to 14:00:40Z (inc_0142)",
+        );
+    }
 
     #[test]
     fn a_failed_call_shows_each_attempt_with_its_code_time_and_what_followed() {

@@ -6,6 +6,8 @@ pub mod access_log;
 
 pub mod in_flight;
 
+pub mod incidents;
+
 pub mod metrics;
 
 pub mod recorder;

@@ -7,6 +7,7 @@ use types::Clock;
 
 use super::access_log::AccessLog;
 use super::in_flight::InFlight;
+use super::incidents::Notes;
 use super::metrics::Metrics;
 use super::{Closed, Summary, row};
 
@@ -19,6 +20,8 @@ pub struct Recorder {
     pub in_flight: InFlight,
     /// This worker's numbers.
     pub metrics: Metrics,
+    /// What this worker notes of failures.
+    pub notes: Notes,
     /// The access log, where one is wanted.
     pub access_log: Option<AccessLog>,
     /// The store's queue; none in tests that look at answers only.
@@ -30,6 +33,7 @@ impl Recorder {
     pub(super) fn record(&self, closed: &Closed) {
         let summary = Summary::of(closed);
         self.metrics.count(closed, &summary);
+        self.notes.note(closed, &summary);
         if let Some(access_log) = &self.access_log {
             access_log.append(closed, &summary);
         }

@@ -39,6 +39,7 @@ pub use request_body::{BodyError, RequestBody};
 
 use crate::gate::{Gate, Shared};
 use crate::journal::in_flight::InFlight;
+use crate::journal::incidents::{Notes, Tally};
 use crate::journal::metrics::Metrics;
 use crate::journal::metrics::scrape::{Scraper, Worker as Scraped};
 use crate::journal::{Recorder, access_log::AccessLog};
@@ -67,6 +68,7 @@ pub struct Server {
     acceptor: Option<std::thread::JoinHandle<()>>,
     in_flight: Vec<InFlight>,
     scraper: Scraper,
+    noted: Vec<(Metrics, Notes)>,
 }
 
 /// How the workers are numbered when nobody says otherwise: one carries tens of thousands of small calls a second.
@@ -108,17 +110,20 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let mut started = Vec::with_capacity(parts.workers);
     let mut in_flight = Vec::with_capacity(parts.workers);
     let door = door::Door::new(Arc::clone(&parts.shared));
+    let mut noted = Vec::with_capacity(parts.workers);
     let mut scraper = Scraper {
         shared: Arc::clone(&parts.shared),
         workers: Vec::with_capacity(parts.workers),
         access_log: parts.access_log.clone(),
         rows: parts.rows.clone(),
         connections: door.inside(),
+        incidents: Tally::default(),
     };
     for number in 0..parts.workers.max(1) {
         let calls = InFlight::default();
         in_flight.push(calls.clone());
         let metrics = Metrics::new(Arc::clone(&parts.shared.labels));
+        let notes = Notes::new(Arc::clone(&parts.shared.labels));
         let gate = Arc::new(Gate {
             shared: Arc::clone(&parts.shared),
             buffers: Arc::default(),
@@ -131,10 +136,12 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
                 clock: Arc::clone(&parts.shared.clock),
                 in_flight: calls.clone(),
                 metrics: metrics.clone(),
+                notes: notes.clone(),
                 access_log: parts.access_log.clone(),
                 rows: parts.rows.clone(),
             },
         });
+        noted.push((metrics.clone(), notes));
         scraper.workers.push(Scraped {
             metrics,
             in_flight: calls,
@@ -151,6 +158,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
         acceptor: Some(acceptor),
         in_flight,
         scraper,
+        noted,
     })
 }
 
@@ -171,6 +179,12 @@ impl Server {
     #[must_use]
     pub fn scraper(&self) -> Scraper {
         self.scraper.clone()
+    }
+
+    /// What incidents are made of: each worker's numbers and notes.
+    #[must_use]
+    pub fn noted(&self) -> Vec<(Metrics, Notes)> {
+        self.noted.clone()
     }
 
     /// How many calls run.

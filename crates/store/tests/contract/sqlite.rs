@@ -12,7 +12,7 @@ use crate::{Bench, full};
 
 #[test]
 fn a_file_of_a_newer_version_is_left_alone() {
-    for (file, newest) in [("goodgate-calls.db", 1), ("goodgate.db", 2)] {
+    for (file, newest) in [("goodgate-calls.db", 2), ("goodgate.db", 2)] {
         let bench = Bench::new();
         bench.store.close();
         let path = bench.folder.path().join(file);

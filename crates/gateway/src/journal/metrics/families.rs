@@ -90,6 +90,10 @@ families! {
         "What a loop that does not act would have done: calls refused or sent elsewhere, limits cut, repeats not sent.";
     RETRY_BUDGET: Gauge "goodgate_retry_budget_left" ["provider"] ""
         "Repeats that a provider's retry budget still allows.";
+    INCIDENTS_OPEN: Gauge "goodgate_incidents_open" [] ""
+        "Incidents that last: failures of one cause at one target.";
+    INCIDENTS: Counter "goodgate_incidents" [] ""
+        "Incidents there ever were, in all runs.";
     CONNECTIONS: Gauge "goodgate_connections" [] ""
         "Connections of clients.";
     UPSTREAM_CONNECTIONS: Counter "goodgate_upstream_connections" ["reused"] ""

@@ -110,6 +110,11 @@ impl Labels {
         }
     }
 
+    /// Whether a target has a label of its own.
+    pub(in crate::journal) fn is_own(&self, target: &Arc<str>) -> bool {
+        self.known.load().targets.contains(target) || self.learnt.lock().contains(target)
+    }
+
     fn learn(&self, target: &Arc<str>, answered: bool) -> bool {
         let mut learnt = self.learnt.lock();
         if learnt.contains(target) {

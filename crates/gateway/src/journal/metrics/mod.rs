@@ -53,6 +53,19 @@ impl Metrics {
         }
     }
 
+    /// How often each target has answered so far, but for names that nobody knows.
+    pub(super) fn each_answered(&self, mut take: impl FnMut(&Arc<str>, u64)) {
+        for target in self
+            .set
+            .lock()
+            .targets
+            .iter()
+            .filter(|target| target.is_known())
+        {
+            take(&target.label.target, target.answered());
+        }
+    }
+
     fn add_to(&self, sum: &mut Set) {
         sum.absorb(&self.set.lock());
     }

@@ -18,6 +18,7 @@ use crate::gate::Shared;
 use crate::journal::Outcome;
 use crate::journal::access_log::AccessLog;
 use crate::journal::in_flight::{CallPhase, InFlight};
+use crate::journal::incidents::Tally;
 use crate::serve::drain::Stage;
 
 /// What is read of one worker.
@@ -42,6 +43,8 @@ pub struct Scraper {
     pub access_log: Option<AccessLog>,
     /// The store's queue, where there is one.
     pub rows: Option<WriteBehind>,
+    /// How many incidents there are.
+    pub incidents: Tally,
     /// Clients' connections.
     pub connections: Arc<AtomicUsize>,
 }
@@ -141,6 +144,8 @@ impl Scraper {
         let mut one = |family: &'static Family, number: u64| text.family(family).value(&[], number);
         one(&f::BYTES_HELD, self.shared.bytes.held());
         one(&f::BYTES_LIMIT, self.shared.bytes.limit());
+        one(&f::INCIDENTS_OPEN, self.incidents.open());
+        one(&f::INCIDENTS, self.incidents.ever());
         if let Some(log) = &self.access_log {
             one(&f::LOG_DROPPED, log.dropped());
         }

@@ -9,7 +9,7 @@ use diagnosis::{Code, Phase};
 use types::CallId;
 
 use super::histogram::{Exemplary, FINE_SECONDS, Histogram, SECONDS, TOKENS};
-use super::labels::{Labels, TargetLabel};
+use super::labels::{Labels, OTHERS, TargetLabel};
 use crate::journal::{Attempt, Closed, Outcome, StopReason, Summary};
 
 /// Names whose place is remembered by address: a power of two, more than most gateways have targets in use.
@@ -87,6 +87,17 @@ impl TargetSet {
             output: Histogram::new(&TOKENS),
             cost_nanos: 0,
         }
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        &*self.label.target != OTHERS
+    }
+
+    pub(super) fn answered(&self) -> u64 {
+        self.endings
+            .get(Ending::Answered as usize)
+            .copied()
+            .unwrap_or(0)
     }
 
     fn absorb(&mut self, other: &Self) {
