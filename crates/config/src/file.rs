@@ -501,6 +501,10 @@ pub(crate) struct TelemetryFile {
     /// The path under which Prometheus finds the metrics, on the admin API's listener; `off` for none. Default /metrics.
     #[schemars(with = "Words")]
     pub(crate) metrics: Option<At<Option<String>>>,
+    /// Where spans are sent over OTLP/HTTP: the collector's URL, with or without /v1/traces; empty for nowhere. Default:
+    /// what `OTEL_EXPORTER_OTLP_ENDPOINT` says.
+    #[schemars(with = "Words")]
+    pub(crate) otlp: Option<At<String>>,
     /// Log lines.
     pub(crate) log: LogFile,
 }
@@ -512,4 +516,7 @@ pub(crate) struct LogFile {
     /// `json` or `pretty`. Default: pretty on a terminal, else json.
     #[schemars(with = "Option<schema::LogFormat>")]
     pub(crate) format: Option<At<LogFormat>>,
+    /// A file for the log lines of calls, opened again on SIGUSR1. Default: standard output.
+    #[schemars(with = "Words")]
+    pub(crate) file: Option<At<String>>,
 }

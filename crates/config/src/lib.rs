@@ -38,7 +38,7 @@ pub use snapshot::{
     HostPattern, HttpVersion, ListedModel, LogFormat, Maintenance, Matched, ModelPolicy, Network,
     Origin, PathPattern, PrefixRewrite, Provider, Resilience, Route, RouteStrategy, RouteUpstream,
     Server, Snapshot, Sticky, Storage, Target, Telemetry, Timeouts, TlsSettings, TlsVersion,
-    Window,
+    TraceExport, Window,
 };
 pub use words::words;
 

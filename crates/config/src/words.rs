@@ -242,7 +242,6 @@ const LATER: &[(&str, &[&str])] = &[
     ),
     ("storage", &["strict", "ledger", "on_ledger_full"]),
     ("storage.retain", &["bodies", "failed_bodies"]),
-    ("telemetry", &["otlp"]),
     ("telemetry.log", &["level"]),
 ];
 

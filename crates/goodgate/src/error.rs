@@ -1,6 +1,7 @@
 //! Why the gateway does not run, and with which exit code it says so.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use config::keys;
 use gateway::policy::NotReady;
@@ -57,6 +58,15 @@ pub(crate) enum ServeError {
     /// The running gateway keeps its place.
     #[error("this gateway does not take over")]
     Takeover(#[from] TakeoverError),
+    /// The file for log lines cannot be written.
+    #[error("{} cannot be written: fix telemetry.log.file, or the rights of its folder", file.display())]
+    LogFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The system.
     #[error("the system refused")]
     System(#[from] std::io::Error),
@@ -79,7 +89,7 @@ impl ServeError {
     /// 3: do not restart, the configuration must change; 1: anything else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::NotReady(_) => 3,
+            Self::Settings(_) | Self::NotReady(_) | Self::LogFile { .. } => 3,
             Self::Store(_)
             | Self::Folder(_)
             | Self::Held(_)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::{Candidate, Snapshot};
 use gateway::gate::Shared;
+use gateway::journal::access_log::AccessLog;
 use gateway::reload::{self, StoredKey};
 use gateway::serve::Server;
 use gateway::serve::drain::Stage;
@@ -27,6 +28,7 @@ pub(crate) struct Start {
     /// What a person sees; nothing where another gateway has been taken over from, whose screen it would be.
     pub(crate) screen: Option<Screen>,
     pub(crate) facts: Option<Facts>,
+    pub(crate) access_log: AccessLog,
     pub(crate) supervisor: Supervisor,
 }
 
@@ -70,7 +72,7 @@ impl Running {
         start: Start,
         mut taken: mpsc::Receiver<Successor>,
     ) -> Result<(), ServeError> {
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen(start.access_log.clone())?;
         start.supervisor.ready();
         let shown = self.look_around(start.facts.as_ref()).await;
         if let Some(screen) = start.screen {
@@ -187,6 +189,14 @@ impl Running {
             tracing::warn!("server.listen and server.workers take effect at the next start only");
             new.listen = old.listen;
             new.workers = old.workers;
+        }
+        let (old, new) = (&running.snapshot.telemetry, &mut snapshot.telemetry);
+        if (&new.traces, &new.log_file) != (&old.traces, &old.log_file) {
+            tracing::warn!(
+                "telemetry.otlp and telemetry.log.file take effect at the next start only"
+            );
+            new.traces.clone_from(&old.traces);
+            new.log_file.clone_from(&old.log_file);
         }
         snapshot
     }

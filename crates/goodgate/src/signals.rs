@@ -1,5 +1,6 @@
 //! The signals that a running gateway obeys.
 
+use gateway::journal::access_log::AccessLog;
 use nix::sys::signal::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,19 +28,21 @@ pub(crate) struct Signals {
     hangup: Signal,
     quit: Signal,
     reopen: Signal,
+    access_log: AccessLog,
     upgrade: Signal,
     file_too_large: Signal,
 }
 
 impl Signals {
     /// Begins to listen; from here on these signals no longer kill the process.
-    pub(crate) fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen(access_log: AccessLog) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             quit: signal(SignalKind::quit())?,
             reopen: signal(SignalKind::user_defined1())?,
+            access_log,
             upgrade: signal(SignalKind::user_defined2())?,
             file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
@@ -56,8 +59,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return Wish::Drain,
                 _ = self.hangup.recv() => return Wish::Reload,
                 _ = self.quit.recv() => return Wish::Quit,
-                // Log lines go to standard output, which nobody rotates under us.
-                _ = self.reopen.recv() => {}
+                _ = self.reopen.recv() => self.access_log.reopen(),
                 _ = self.upgrade.recv() => return Wish::Upgrade,
                 // The write that went too far says so itself.
                 _ = self.file_too_large.recv() => {}

@@ -14,8 +14,9 @@ use gateway::journal::access_log::{AccessLog, LogFormat};
 use gateway::journal::in_flight::InFlight;
 use gateway::journal::incidents::{self, Keeper};
 use gateway::journal::metrics::{Format, Labels};
+use gateway::journal::traces::Exporter;
 use gateway::keyring::Keyring;
-use gateway::policy::Policy;
+use gateway::policy::{NotReady, Policy};
 use gateway::reload::{self, StoredKey};
 use gateway::resources::{self, Resources};
 use gateway::routing::Drained;
@@ -24,7 +25,9 @@ use gateway::serve::drain::{self, Drain, Stage};
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
 use store::{IncidentFilter, StateFolder, Store};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use types::{Clock, SystemClock};
 
 use crate::error::ServeError;
@@ -41,6 +44,9 @@ use crate::{ServeArguments, admin_listener, descriptors, pages};
 
 /// Threads of the runtime for pages, probes and signals.
 const SIDE_THREADS: usize = 2;
+
+/// How long the last spans may take at the end.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Runs the gateway until a signal ends it.
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
@@ -62,7 +68,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
     let whereabouts = ground::whereabouts(address, own_listener.as_ref())?;
     let state = State::open(folder, &read.snapshot, &clock)?;
     let offer = Offer::new(Arc::clone(&state.folder), &listener, own_listener.as_ref())?;
-    let access_log = AccessLog::start(log_format(read.snapshot.log_format))?;
+    let access_log = access_log(&read.snapshot)?;
     let (door, admin_calls) = admin_door();
     let shared = share(read.snapshot, door, &state.stored, &clock)?;
     shared.drained.replace(state.store.drains()?);
@@ -70,11 +76,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         upstream::ResolverOptions::default(),
         Arc::clone(&clock),
     ));
+    let exporter = exporter(&shared, &resolver)?;
     let workers = shared.policy.load().snapshot.server.workers;
     let parts = Parts {
         shared: Arc::clone(&shared),
         resolver: Arc::clone(&resolver),
         access_log: Some(access_log.clone()),
+        traces: exporter.clone(),
         rows: Some(state.store.write_behind().clone()),
         workers: workers.unwrap_or_else(serve::default_workers),
     };
@@ -94,14 +102,12 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
     let start = Start {
         screen,
         facts: read.discovery,
+        access_log: access_log.clone(),
         supervisor: Supervisor::of(settings.environment()),
     };
     let client = upstream::Client::new(upstream::ClientOptions::new(resolver, clock));
     let mut running = Running::new(settings, shared, client, state.stored.clone());
-    let side = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(SIDE_THREADS)
-        .enable_all()
-        .build()?;
+    let side = side_runtime()?;
     side.block_on(async {
         if let Some(predecessor) = predecessor {
             relieve(predecessor, &state.folder, &whereabouts)?;
@@ -109,6 +115,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
         // Not before the predecessor has left: until then the numbers of incidents are its own.
         let beside = Beside {
             keeper: keeper(&server, &state.store, running.shared())?,
+            exporter: exporter.clone(),
             app,
             admin_calls,
             own_listener,
@@ -120,7 +127,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), ServeError> {
     })?;
     // Calls first, then what records them.
     server.stop();
-    side.shutdown_timeout(Duration::from_secs(1));
+    end_side(side, exporter);
     access_log.close();
     state.store.close();
     drop(drill);
@@ -143,6 +150,7 @@ fn read(settings: Settings) -> Result<(Settings, Read, Option<Drill>), ServeErro
 /// What runs beside the workers, on a runtime of its own.
 struct Beside {
     keeper: Keeper,
+    exporter: Option<Arc<Exporter>>,
     app: App,
     admin_calls: mpsc::Receiver<AdminCall>,
     own_listener: Option<TcpListener>,
@@ -166,6 +174,9 @@ impl Beside {
             pages::answer(self.app, self.admin_calls, tasks.clone(), drain()),
         );
         tasks.spawn("incidents", self.keeper.keep());
+        if let Some(exporter) = self.exporter {
+            tasks.spawn("traces", exporter.keep());
+        }
         let measured = Arc::clone(shared);
         tasks.spawn("resources", async move {
             resources::keep_measuring(&measured.resources, &*measured.clock).await;
@@ -253,6 +264,54 @@ fn admin_parts(
         listen,
         admin_token: state.admin_token.clone(),
     })
+}
+
+fn side_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SIDE_THREADS)
+        .enable_all()
+        .build()
+}
+
+/// Sends what spans the last calls left; a collector that is away keeps nobody from ending.
+fn end_side(side: Runtime, exporter: Option<Arc<Exporter>>) {
+    if let Some(exporter) = exporter {
+        side.block_on(async { drop(timeout(LAST_SPANS, exporter.flush()).await) });
+    }
+    side.shutdown_timeout(Duration::from_secs(1));
+}
+
+fn access_log(snapshot: &Snapshot) -> Result<AccessLog, ServeError> {
+    let format = log_format(snapshot.log_format);
+    let file = snapshot.telemetry.log_file.as_deref();
+    AccessLog::start(format, file).map_err(|source| match file {
+        Some(file) => ServeError::LogFile {
+            file: file.to_owned(),
+            source,
+        },
+        None => source.into(),
+    })
+}
+
+/// What sends spans, where a collector is configured.
+fn exporter(
+    shared: &Arc<Shared>,
+    resolver: &Arc<upstream::Resolver>,
+) -> Result<Option<Arc<Exporter>>, ServeError> {
+    let policy = shared.policy.load();
+    let Some(settings) = &policy.snapshot.telemetry.traces else {
+        return Ok(None);
+    };
+    let clock = &shared.clock;
+    let options = upstream::ClientOptions::new(Arc::clone(resolver), Arc::clone(clock));
+    let client = upstream::Client::new(options);
+    let labels = Arc::clone(&shared.labels);
+    let exporter = Exporter::new(settings, client, Arc::clone(clock), labels);
+    let exporter = exporter.map_err(|cause| NotReady {
+        place: "telemetry.otlp".to_owned(),
+        cause,
+    })?;
+    Ok(Some(Arc::new(exporter)))
 }
 
 /// Incidents go on where the process before ended.

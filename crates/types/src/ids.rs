@@ -141,6 +141,12 @@ impl CallId {
         CallIdText(bytes)
     }
 
+    /// The number that the text writes: 48 bits of time, 80 random ones.
+    #[must_use]
+    pub fn as_u128(&self) -> u128 {
+        self.0
+    }
+
     /// When the call began, in milliseconds since 1970.
     #[must_use]
     pub fn unix_millis(&self) -> u64 {

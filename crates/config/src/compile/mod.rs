@@ -8,6 +8,7 @@ mod maintenance;
 mod models;
 mod providers;
 mod routes;
+mod telemetry;
 mod tls;
 
 use std::collections::HashMap;
@@ -79,9 +80,7 @@ pub(crate) fn parts(
         path: file.storage.url.as_ref().map(|url| url.value.clone()),
         retain: retain(reader, &file.storage.retain).unwrap_or(parts.storage.retain),
     };
-    if let Some(metrics) = &file.telemetry.metrics {
-        parts.telemetry.metrics.clone_from(&metrics.value);
-    }
+    parts.telemetry = telemetry::compile(reader, &file.telemetry);
     if let Some(format) = &file.telemetry.log.format {
         parts.log_format = format.value;
     }

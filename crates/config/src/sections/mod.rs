@@ -184,13 +184,15 @@ fn telemetry(reader: &Reader<'_>, node: &Node) -> TelemetryFile {
                 "pretty" => Ok(LogFormat::Pretty),
                 _ => Err("write json or pretty"),
             });
+            let file = section.text("file");
             section.finish();
-            LogFile { format }
+            LogFile { format, file }
         })
         .unwrap_or_default();
     let metrics = section.value("metrics", metrics_path);
+    let otlp = section.text("otlp");
     section.finish();
-    TelemetryFile { metrics, log }
+    TelemetryFile { metrics, otlp, log }
 }
 
 /// A path that no other answer has.

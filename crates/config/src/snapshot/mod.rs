@@ -25,7 +25,7 @@ pub use self::target::{
     Credential, HttpVersion, ListedModel, ModelPolicy, Provider, Sticky, Target, TlsSettings,
     TlsVersion,
 };
-pub use self::telemetry::Telemetry;
+pub use self::telemetry::{Telemetry, TraceExport};
 use crate::keys::KeyHash;
 
 /// Where a snapshot comes from.
@@ -68,7 +68,7 @@ pub struct Snapshot {
     pub storage: Storage,
     /// How log lines are written.
     pub log_format: LogFormat,
-    /// Where metrics are found.
+    /// Where metrics, spans and log lines go.
     pub telemetry: Telemetry,
     pub(crate) index: crate::resolve::Index,
 }

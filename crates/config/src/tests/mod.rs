@@ -5,6 +5,7 @@ mod fuzz;
 mod policy;
 mod reference;
 mod refusals;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
 

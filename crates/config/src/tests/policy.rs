@@ -53,6 +53,11 @@ fn every_key_of_server_and_state_acts() {
     assert_eq!(snapshot.errors, ErrorDetail::Summary);
     assert_eq!(snapshot.log_format, LogFormat::Json);
     assert_eq!(snapshot.telemetry.metrics.as_deref(), Some("/prometheus"));
+    let traces = snapshot.telemetry.traces.as_ref().unwrap();
+    assert_eq!(
+        (traces.endpoint.url().as_str(), &*traces.path),
+        ("https://collector.example:4318", "/v1/traces")
+    );
     assert_eq!(snapshot.storage.retain, Duration::from_secs(7 * 86_400));
     assert_eq!(
         snapshot.storage.path.as_deref(),

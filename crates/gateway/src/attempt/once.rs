@@ -15,6 +15,7 @@ use super::translate_or_pass;
 use super::ways::usual_first_token;
 use crate::gate::Gate;
 use crate::intake::{Call, HttpCall, ModelCall, Upload};
+use crate::journal::traces::Traceparent;
 use crate::policy::{ReadyProvider, ReadyUpstream};
 use crate::refusal::{Refusal, Verbatim};
 use crate::routing::{Leg, Plan};
@@ -109,7 +110,8 @@ impl Try<'_> {
             }
         };
         let (number, id) = (digits(self.n), self.id.write());
-        let mut headers = self.own_headers(&number, id.as_bytes());
+        let trace = self.trace();
+        let mut headers = self.own_headers(&number, id.as_bytes(), trace.as_ref());
         headers.extend(
             prepared
                 .headers
@@ -159,10 +161,13 @@ impl Try<'_> {
         path: &str,
     ) -> Result<Tried, Refusal> {
         let (number, id) = (digits(self.n), self.id.write());
-        let mut headers = self.own_headers(&number, id.as_bytes());
+        let trace = self.trace();
+        let mut headers = self.own_headers(&number, id.as_bytes(), trace.as_ref());
+        let own_trace = |name: &http::HeaderName| trace.is_some() && name == "traceparent";
         headers.extend(
             call.headers
                 .iter()
+                .filter(|(name, _)| !own_trace(name))
                 .map(|(name, value)| (name.as_str(), value.as_bytes())),
         );
         if let Some(protocol) = &call.upgrade {
@@ -218,22 +223,36 @@ impl Try<'_> {
     }
 
     /// The headers that are of this attempt alone; a plain call's other headers go on by themselves.
-    fn own_headers<'h>(&'h self, number: &'h str, id: &'h [u8]) -> Vec<(&'h str, &'h [u8])> {
+    fn own_headers<'h>(
+        &'h self,
+        number: &'h str,
+        id: &'h [u8],
+        trace: Option<&'h Traceparent>,
+    ) -> Vec<(&'h str, &'h [u8])> {
         let mut headers = Vec::with_capacity(8);
         headers.push(("x-request-id", id));
         headers.push(("x-goodgate-attempt", number.as_bytes()));
+        headers.extend(trace.map(|trace| ("traceparent", trace.as_bytes())));
         if let Call::Model(call) = self.call {
+            let callers = call.terms.trace.as_ref().filter(|_| trace.is_none());
             let passed = [
-                ("idempotency-key", &call.terms.idempotency_key),
-                ("traceparent", &call.terms.trace),
+                ("idempotency-key", call.terms.idempotency_key.as_ref()),
+                ("traceparent", callers),
             ];
             headers.extend(
                 passed
                     .into_iter()
-                    .filter_map(|(name, value)| Some((name, value.as_ref()?.as_bytes()))),
+                    .filter_map(|(name, value)| Some((name, value?.as_bytes()))),
             );
         }
         headers
+    }
+
+    /// Where spans are made, this attempt is the parent of what upstream makes of it.
+    fn trace(&self) -> Option<Traceparent> {
+        let traces = self.gate.recorder.traces.as_ref()?;
+        let callers = self.call.terms().trace.as_ref();
+        Some(traces.traceparent(self.id, callers, self.n))
     }
 
     pub(super) fn now(&self) -> Instant {

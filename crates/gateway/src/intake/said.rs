@@ -70,7 +70,10 @@ impl Said {
             }
             b"via" => self.is_loop |= as_text(value).is_some_and(|via| via.contains(VIA.as_str())),
             b"idempotency-key" => self.idempotency_key = headers.kept(value),
-            b"traceparent" => self.trace = headers.kept(value),
+            b"traceparent" => {
+                self.trace = headers.kept(value);
+                self.client.trace.clone_from(&self.trace);
+            }
             other if other.starts_with(b"x-goodgate-") => {
                 let name = HeaderName::from_bytes(other);
                 self.wishes.extend(name.ok().zip(headers.kept(value)));

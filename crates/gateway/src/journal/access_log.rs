@@ -1,10 +1,14 @@
-//! One line for each call on standard output, written by a thread of its own so that no call waits for a terminal.
+//! One line for each call on standard output or in a file, written by a thread of its own so that no call waits for a
+//! terminal or a disk.
 //!
 //! Lines are gathered for 10 ms: waking another thread costs a call more than writing its line does.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http1::decimal::write_decimal;
@@ -49,19 +53,67 @@ struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
     dropped: AtomicU64,
+    reopen: AtomicBool,
+}
+
+/// Where lines go.
+#[derive(Debug)]
+enum Sink {
+    Standard,
+    File { path: PathBuf, file: File },
+}
+
+impl Sink {
+    fn open(path: Option<&Path>) -> std::io::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::Standard);
+        };
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o640).open(path)?;
+        Ok(Self::File {
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Opens the file of that name again: the old one was moved away, or removed.
+    fn reopen(&mut self) {
+        let Self::File { path, .. } = self else {
+            return;
+        };
+        match Self::open(Some(path)) {
+            Ok(sink) => *self = sink,
+            Err(error) => tracing::warn!(
+                %error,
+                "{} cannot be opened again: lines go on into the old file",
+                path.display()
+            ),
+        }
+    }
+
+    fn write(&mut self, text: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Standard => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(text).and_then(|()| out.flush())
+            }
+            Self::File { file, .. } => file.write_all(text),
+        }
+    }
 }
 
 impl AccessLog {
-    /// Starts the writing thread.
+    /// Starts the writing thread; without a file, lines go to standard output.
     ///
     /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(format: LogFormat) -> std::io::Result<Self> {
+    /// When the file cannot be opened or the thread cannot be started.
+    pub fn start(format: LogFormat, file: Option<&Path>) -> std::io::Result<Self> {
+        let sink = Sink::open(file)?;
         let shared = Arc::new(Shared::default());
         let writer = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || write_all(&writer))?;
+            .spawn(move || write_all(&writer, sink))?;
         Ok(Self { shared, format })
     }
 
@@ -91,6 +143,11 @@ impl AccessLog {
         self.shared.filled.notify_one();
     }
 
+    /// Has the file opened again before the next line: whoever rotates it has moved it away.
+    pub fn reopen(&self) {
+        self.shared.reopen.store(true, Ordering::Release);
+    }
+
     /// Lines that were dropped because nobody took them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -98,7 +155,7 @@ impl AccessLog {
     }
 }
 
-fn write_all(shared: &Shared) {
+fn write_all(shared: &Shared, mut sink: Sink) {
     let mut text = Vec::new();
     loop {
         let mut queue = shared.queue.lock();
@@ -111,11 +168,18 @@ fn write_all(shared: &Shared) {
         }
         text.clear();
         std::mem::swap(&mut text, &mut queue.text);
-        queue.lines = 0;
+        let lines = std::mem::take(&mut queue.lines);
         drop(queue);
-        // A closed standard output ends the log, not the gateway.
-        let mut out = std::io::stdout().lock();
-        let gone = out.write_all(&text).and_then(|()| out.flush()).is_err();
+        if shared.reopen.swap(false, Ordering::AcqRel) {
+            sink.reopen();
+        }
+        let written = sink.write(&text);
+        if written.is_err() {
+            let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+            shared.dropped.fetch_add(lines, Ordering::Relaxed);
+        }
+        // A closed standard output ends the log, not the gateway; a disk may have room again.
+        let gone = written.is_err() && matches!(sink, Sink::Standard);
         if closed || gone {
             return;
         }
@@ -288,15 +352,21 @@ struct Attempts<'a>(&'a [&'a Attempt]);
 impl Serialize for Attempts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|attempt| {
+            let (verdict, evidence) = (attempt.verdict.as_ref(), &attempt.evidence);
             AttemptLine {
                 n: attempt.n,
                 target: &attempt.target,
+                at_ms: millis(attempt.at),
                 ms: millis(attempt.took),
+                phase: evidence.phase.as_str(),
                 status: attempt.status,
-                code: attempt
-                    .verdict
-                    .as_ref()
-                    .map(|verdict| verdict.code.as_str()),
+                code: verdict.map(|verdict| verdict.code.as_str()),
+                origin: verdict.map(|verdict| verdict.origin.as_str()),
+                evidence: verdict.map(|verdict| verdict.evidence_line.as_str()),
+                made_by: verdict.map(|verdict| verdict.made_by.as_str()),
+                bytes_sent: evidence.bytes.sent,
+                bytes_received: evidence.bytes.received,
+                reused: evidence.reused,
                 next: attempt.next.as_str(),
             }
         }))
@@ -307,9 +377,18 @@ impl Serialize for Attempts<'_> {
 struct AttemptLine<'a> {
     n: u32,
     target: &'a str,
+    at_ms: u64,
     ms: u64,
+    phase: &'static str,
     status: Option<u16>,
     code: Option<&'static str>,
+    origin: Option<&'static str>,
+    /// What a client may see, never an address.
+    evidence: Option<&'a str>,
+    made_by: Option<&'static str>,
+    bytes_sent: u64,
+    bytes_received: u64,
+    reused: bool,
     next: &'static str,
 }
 
@@ -414,6 +493,56 @@ mod tests {
         assert_eq!(line["level"], "warn");
         assert_eq!(line["attempts"][0]["code"], "connection_refused");
         assert_eq!(line["attempts"][1]["next"], "served");
+        let first = &line["attempts"][0];
+        assert_eq!(
+            (&first["phase"], &first["origin"]),
+            (&"dns".into(), &"upstream".into())
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_opened_again_and_no_line_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (
+            folder.path().join("calls.log"),
+            folder.path().join("calls.log.1"),
+        );
+        let ids = |path: &Path| -> Vec<String> {
+            let text = std::fs::read_to_string(path).unwrap();
+            let lines = text
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            lines
+                .map(|line| line["request_id"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let clock = types::SystemClock;
+        let wait_for = |path: &Path| {
+            let until = types::Clock::now(&clock) + Duration::from_secs(10);
+            while !path.exists() || std::fs::read(path).unwrap().is_empty() {
+                assert!(
+                    types::Clock::now(&clock) < until,
+                    "nothing is written to {}",
+                    path.display()
+                );
+                std::thread::yield_now();
+            }
+        };
+        let log = AccessLog::start(LogFormat::Json, Some(&path)).unwrap();
+        let calls = [(); 2].map(|()| closed(Outcome::Ok, vec![attempt(None)]));
+        log.append(&calls[0], &Summary::of(&calls[0]), 1);
+        wait_for(&path);
+        std::fs::rename(&path, &moved).unwrap();
+        log.reopen();
+        log.append(&calls[1], &Summary::of(&calls[1]), 2);
+        wait_for(&path);
+        assert_eq!(ids(&moved), [calls[0].id.to_string()]);
+        assert_eq!(ids(&path), [calls[1].id.to_string()]);
+        assert_eq!(log.dropped(), 0);
+        assert!(
+            AccessLog::start(LogFormat::Json, Some(folder.path())).is_err(),
+            "a folder is no file"
+        );
     }
 
     #[test]

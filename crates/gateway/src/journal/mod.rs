@@ -14,6 +14,8 @@ pub mod recorder;
 
 pub mod row;
 
+pub mod traces;
+
 mod summary;
 
 use std::net::SocketAddr;
@@ -128,6 +130,8 @@ pub struct Attempt {
 pub struct ClientFacts {
     /// Its own id for the call: `x-request-id` or `x-client-request-id`.
     pub request_id: Option<http::HeaderValue>,
+    /// `traceparent`.
+    pub trace: Option<http::HeaderValue>,
     /// `user-agent`.
     pub agent: Option<http::HeaderValue>,
     /// Which of its own attempts this is, from `x-stainless-retry-count`.

@@ -9,6 +9,7 @@ use super::access_log::AccessLog;
 use super::in_flight::InFlight;
 use super::incidents::Notes;
 use super::metrics::Metrics;
+use super::traces::Traces;
 use super::{Closed, Summary, row};
 
 /// What a worker needs to record its calls; cloning it is cheap.
@@ -22,6 +23,8 @@ pub struct Recorder {
     pub metrics: Metrics,
     /// What this worker notes of failures.
     pub notes: Notes,
+    /// Where spans go, where they are wanted.
+    pub traces: Option<Traces>,
     /// The access log, where one is wanted.
     pub access_log: Option<AccessLog>,
     /// The store's queue; none in tests that look at answers only.
@@ -34,6 +37,9 @@ impl Recorder {
         let summary = Summary::of(closed);
         self.metrics.count(closed, &summary);
         self.notes.note(closed, &summary);
+        if let Some(traces) = &self.traces {
+            traces.record(closed, &summary);
+        }
         if let Some(access_log) = &self.access_log {
             access_log.append(closed, &summary);
         }

@@ -7,7 +7,7 @@ use diagnosis::Code;
 use store::{AttemptRow, CallDetails, CallRow, Certainty, NotTried, Phases, Tally};
 
 use super::access_log::millis;
-use super::{Attempt, Closed, Summary};
+use super::{Attempt, Closed, Summary, traces};
 
 /// What is counted of a closed journal, whether its row is kept or not. A refused call's model counts only where
 /// something was planned for it: strangers must not add names.
@@ -130,6 +130,9 @@ fn details(summary: &Summary<'_>) -> CallDetails {
         max_attempts: bounds.map(|bounds| bounds.max_attempts),
         deadline_ms: bounds.map(|bounds| millis(bounds.total)),
         deadline_from_client: bounds.is_some_and(|bounds| bounds.total_is_callers),
+        trace_id: summary
+            .client
+            .and_then(|client| traces::trace_id(client.trace.as_ref()?)),
         hold: bounds.and_then(|bounds| bounds.hold).map(Cow::Borrowed),
         retry_after_ms: summary.retry_after.map(millis),
         policy: marks(summary),

@@ -42,6 +42,7 @@ use crate::journal::in_flight::InFlight;
 use crate::journal::incidents::{Notes, Tally};
 use crate::journal::metrics::Metrics;
 use crate::journal::metrics::scrape::{Scraper, Worker as Scraped};
+use crate::journal::traces::Exporter;
 use crate::journal::{Recorder, access_log::AccessLog};
 
 /// What the workers are made of.
@@ -53,6 +54,8 @@ pub struct Parts {
     pub resolver: Arc<upstream::Resolver>,
     /// The access log, where one is wanted.
     pub access_log: Option<AccessLog>,
+    /// What sends spans, where they are wanted.
+    pub traces: Option<Arc<Exporter>>,
     /// The store's queue.
     pub rows: Option<store::WriteBehind>,
     /// How many workers.
@@ -118,6 +121,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
         rows: parts.rows.clone(),
         connections: door.inside(),
         incidents: Tally::default(),
+        spans: parts.traces.as_ref().map(|exporter| exporter.fates()),
     };
     for number in 0..parts.workers.max(1) {
         let calls = InFlight::default();
@@ -137,6 +141,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
                 in_flight: calls.clone(),
                 metrics: metrics.clone(),
                 notes: notes.clone(),
+                traces: parts.traces.as_ref().map(|exporter| exporter.traces()),
                 access_log: parts.access_log.clone(),
                 rows: parts.rows.clone(),
             },

@@ -26,4 +26,5 @@ mod route_rules;
 mod routes;
 mod streams;
 mod tunnels;
+mod traces;
 mod uploads;

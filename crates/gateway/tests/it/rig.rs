@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use config::keys::{self, Purpose};
-use config::{Environment, Snapshot, Source};
+use config::{Environment, Snapshot, Source, TraceExport};
 use drill::{Drill, Options, Script};
 use gateway::bytes::ByteBudget;
 use gateway::gate::Shared;
 use gateway::journal::metrics::{Format, Labels};
+use gateway::journal::traces::Exporter;
 use gateway::keyring::{HeaderRights, Keyring};
 use gateway::policy::Policy;
 use gateway::reload::{self, StoredKey};
@@ -31,6 +32,7 @@ pub(crate) struct Rig {
     pub(crate) store: Arc<Store>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) stored_keys: Vec<StoredKey>,
+    pub(crate) exporter: Option<Arc<Exporter>>,
     server: Option<Server>,
     _folder: tempfile::TempDir,
 }
@@ -46,6 +48,8 @@ pub(crate) struct Build<'a> {
     pub(crate) resolver: upstream::ResolverOptions,
     /// The bytes that all calls together may hold; plenty, where it is not said.
     pub(crate) memory: Option<u64>,
+    /// Where spans go.
+    pub(crate) traces: Option<TraceExport>,
     /// Whether the drill listens on all addresses: `ANYWHERE` in the configuration stands for its port.
     pub(crate) everywhere: bool,
 }
@@ -129,10 +133,19 @@ impl Rig {
             drain: Drain::default(),
             admin: None,
         });
+        let resolver = Arc::new(upstream::Resolver::new(build.resolver, Arc::clone(&clock)));
+        let exporter = build.traces.map(|settings| {
+            let options = upstream::ClientOptions::new(Arc::clone(&resolver), Arc::clone(&clock));
+            let client = upstream::Client::new(options);
+            let labels = Arc::clone(&shared.labels);
+            let exporter = Exporter::new(&settings, client, Arc::clone(&clock), labels).unwrap();
+            Arc::new(exporter.with_pauses([Duration::from_millis(1); 3]))
+        });
         let parts = Parts {
             shared: Arc::clone(&shared),
-            resolver: Arc::new(upstream::Resolver::new(build.resolver, clock)),
+            resolver,
             access_log: None,
+            traces: exporter.clone(),
             rows: Some(store.write_behind().clone()),
             workers: 1,
         };
@@ -145,6 +158,7 @@ impl Rig {
             store,
             shared,
             stored_keys,
+            exporter,
             server: Some(server),
             _folder: folder,
         }

@@ -108,6 +108,8 @@ families! {
         "The most that may be held.";
     LOG_DROPPED: Counter "goodgate_log_lines_dropped" [] ""
         "Lines of the access log that nobody took.";
+    SPANS: Counter "goodgate_spans" ["result"] ""
+        "Spans by what became of them: exported, dropped because too many waited, failed at the collector.";
     STORE_QUEUED: Gauge "goodgate_store_queued_rows" [] ""
         "Calls that wait to be stored.";
     STORE_NOT_KEPT: Counter "goodgate_store_rows_not_kept" [] ""

@@ -110,6 +110,12 @@ impl Labels {
         }
     }
 
+    /// A target's provider in OpenTelemetry's vocabulary; none for upstreams of plain routes.
+    pub(in crate::journal) fn provider(&self, target: &str) -> Option<&'static str> {
+        let (provider, _) = target.split_once('/')?;
+        self.known.load().providers.get(provider).copied()
+    }
+
     /// Whether a target has a label of its own.
     pub(in crate::journal) fn is_own(&self, target: &Arc<str>) -> bool {
         self.known.load().targets.contains(target) || self.learnt.lock().contains(target)

@@ -19,6 +19,7 @@ use crate::journal::Outcome;
 use crate::journal::access_log::AccessLog;
 use crate::journal::in_flight::{CallPhase, InFlight};
 use crate::journal::incidents::Tally;
+use crate::journal::traces::Fates;
 use crate::serve::drain::Stage;
 
 /// What is read of one worker.
@@ -45,6 +46,8 @@ pub struct Scraper {
     pub rows: Option<WriteBehind>,
     /// How many incidents there are.
     pub incidents: Tally,
+    /// What became of spans, where they are sent.
+    pub spans: Option<Arc<Fates>>,
     /// Clients' connections.
     pub connections: Arc<AtomicUsize>,
 }
@@ -157,6 +160,13 @@ impl Scraper {
             one(&f::STORE_NOT_KEPT, rows.not_kept());
             one(&f::STORE_WRITABLE, u64::from(rows.trouble().is_none()));
         }
+        if let Some(spans) = &self.spans {
+            let mut samples = text.family(&f::SPANS);
+            for (fate, count) in spans.counts() {
+                samples.value(&[fate], count);
+            }
+        }
+        let mut one = |family: &'static Family, number: u64| text.family(family).value(&[], number);
         let version = self.shared.policy.load().snapshot.version;
         one(&f::CONFIG_VERSION, version);
         let draining = self.shared.drain.is_at(Stage::Leaving);
