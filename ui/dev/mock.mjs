@@ -7,7 +7,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
-import { BAD_GATEWAY, CALLS, call, DETAILS, detail, FAILED, NO_ROUTE } from "../fixtures/calls.mjs";
+import { BAD_GATEWAY, CALLS, call, DETAILS, detail, FAILED, INCIDENT, NO_ROUTE } from "../fixtures/calls.mjs";
 
 /** @typedef {import("../src/api/types").Call} Call */
 
@@ -117,6 +117,35 @@ function summary(query) {
   };
 }
 
+const incidents = [
+  INCIDENT,
+  {
+    ...INCIDENT,
+    id: "inc_0141",
+    target: "azure-us/gpt-5-mini",
+    code: "credentials_rejected",
+    group: "configuration",
+    started_ms: INCIDENT.started_ms - 9_000_000,
+    ended_ms: INCIDENT.started_ms - 5_000_000,
+    closed_by: "quiet",
+    calls: 2118,
+    saved: 2118,
+    lost: 0,
+  },
+  {
+    ...INCIDENT,
+    id: "inc_0140",
+    code: "rate_limited",
+    group: "overload",
+    started_ms: INCIDENT.started_ms - 90_000_000,
+    ended_ms: INCIDENT.started_ms - 89_939_000,
+    closed_by: "health",
+    calls: 41,
+    saved: 40,
+    lost: 1,
+  },
+];
+
 const started = Date.now() - 11_000_000;
 /** @type {Record<string, (query: URLSearchParams) => unknown>} */
 const answers = {
@@ -160,6 +189,11 @@ const answers = {
     in_flight: many === 0 ? 0 : 2,
     storage: { queued: 0, trouble: null },
   }),
+  "/api/v1/incidents": (query) => ({
+    incidents:
+      many === 0 ? [] : incidents.filter((one) => query.get("open") !== "true" || one.ended_ms === null),
+    next: null,
+  }),
   "/api/v1/models": () => ({ aliases: [], direct: ["openai/gpt-5-mini", "local/smollm2"], routes: [] }),
   "/api/v1/codes": () => ({ codes: [BAD_GATEWAY, NO_ROUTE] }),
   "/api/v1/session": () => ({ kind: "browser", expires_ms: Date.now() + 1e9 }),
@@ -193,6 +227,10 @@ function one(path) {
   if (path.startsWith("/api/v1/codes/") && /^[a-z0-9_]+$/.test(id) && existsSync(file)) {
     const facts = [BAD_GATEWAY, NO_ROUTE].find((known) => known.code === id) ?? { ...BAD_GATEWAY, code: id };
     return { code: id, facts, page: readFileSync(file, "utf8") };
+  }
+  if (path.startsWith("/api/v1/incidents/")) {
+    const incident = incidents.find((known) => known.id === id);
+    return incident && { incident, code_facts: BAD_GATEWAY };
   }
   if (!path.startsWith("/api/v1/requests/")) return undefined;
   const known = DETAILS.find((whole) => whole.request.id === id);

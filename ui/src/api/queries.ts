@@ -1,6 +1,7 @@
 // What pages read, and how often.
-import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { ApiError, api, isSignedOut, unwrap } from "./client";
+import type { Incident } from "./types";
 
 /** Told whenever an answer says that this browser is not (any more) signed in. */
 export const signedOut = new EventTarget();
@@ -58,6 +59,42 @@ export const modelsQuery = queryOptions({
   queryFn: ({ signal }) => unwrap(api.GET("/api/v1/models", { signal })),
   staleTime: 60_000,
 });
+
+export const incidentsQuery = (open: boolean) =>
+  infiniteQueryOptions({
+    queryKey: ["incidents", open],
+    queryFn: ({ signal, pageParam }) =>
+      unwrap(
+        api.GET("/api/v1/incidents", {
+          signal,
+          params: { query: { open, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next ?? undefined,
+    refetchInterval: 5_000,
+  });
+
+export const incidentQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["incident", id],
+    queryFn: ({ signal }) => unwrap(api.GET("/api/v1/incidents/{id}", { signal, params: { path: { id } } })),
+    refetchInterval: 5_000,
+  });
+
+/** The latest calls that an attempt at the target failed with the code while it lasted. */
+export const metIncidentQuery = ({ id, target, code, started_ms, ended_ms }: Incident) =>
+  queryOptions({
+    queryKey: ["requests", "of-incident", id, ended_ms],
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/api/v1/requests", {
+          signal,
+          params: { query: { target, code, since: started_ms, limit: 10 } },
+        }),
+      ),
+    refetchInterval: ended_ms === null ? 5_000 : false,
+  });
 
 export const codesQuery = queryOptions({
   queryKey: ["codes"],

@@ -36,6 +36,20 @@ export const requestRoute = createRoute({
   component: lazyRouteComponent(() => import("../request/RequestPage"), "RequestPage"),
 });
 
+export const incidentsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/incidents",
+  validateSearch: (search: Record<string, unknown>): { open?: true } =>
+    search.open === true || search.open === "true" ? { open: true } : {},
+  component: lazyRouteComponent(() => import("../incidents/IncidentsPage"), "IncidentsPage"),
+});
+
+export const incidentRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/incidents/$id",
+  component: lazyRouteComponent(() => import("../incidents/IncidentPage"), "IncidentPage"),
+});
+
 export const codesRoute = createRoute({
   getParentRoute: () => root,
   path: "/errors",
@@ -49,7 +63,15 @@ export const codeRoute = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, requestsRoute, requestRoute, codesRoute, codeRoute]),
+  routeTree: root.addChildren([
+    home,
+    requestsRoute,
+    requestRoute,
+    incidentsRoute,
+    incidentRoute,
+    codesRoute,
+    codeRoute,
+  ]),
   basepath: "/ui",
   parseSearch: parseAddress,
   stringifySearch: writeAddress,

@@ -6,6 +6,7 @@ import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import { ApiError } from "../api/client";
 import { callQuery } from "../api/queries";
 import type { CallDetail } from "../api/types";
+import { SameCause } from "../incidents/SameCause";
 import { Code } from "../parts/Code";
 import { CopyButton } from "../parts/CopyButton";
 import { useKeys } from "../parts/keys";
@@ -72,6 +73,7 @@ function Whole({ detail }: { detail: CallDetail }) {
       <div className={css.blocks}>
         <Chain detail={detail} />
         <Explanation detail={detail} />
+        <SameCause incident={detail.incident} />
         <Tabs value={tab ?? "timeline"} onChange={(next) => isTab(next) && setTab(next)} keepMounted={false}>
           <Tabs.List className={css.tabs} aria-label="Views of this request">
             {TABS.map(({ name, title }) => (

@@ -5,6 +5,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { statusQuery, summaryQuery } from "../api/queries";
 import type { Call } from "../api/types";
+import { Now } from "../incidents/Now";
 import { useKeys } from "../parts/keys";
 import { useNow } from "../parts/now";
 import { Panel } from "../parts/Panel";
@@ -49,6 +50,7 @@ export function RequestsPage() {
         <h1>Requests</h1>
         {(!empty || filtered) && <Span search={search} setSearch={setSearch} />}
       </div>
+      <Now />
       <Announcer calls={calls.list.calls} />
       <Panel flush>
         {empty && !filtered ? (

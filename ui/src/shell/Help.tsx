@@ -39,6 +39,7 @@ const KEYS: { title: string; keys: [string[], string][] }[] = [
     title: "Everywhere",
     keys: [
       [["g", "r"], "requests"],
+      [["g", "i"], "incidents"],
       [["g", "e"], "errors"],
       [["?"], "this help"],
     ],
@@ -51,6 +52,7 @@ export function HelpProvider({ children }: { children: ReactNode }) {
   useKeys({
     "?": open,
     "g r": () => void navigate({ to: "/requests" }),
+    "g i": () => void navigate({ to: "/incidents" }),
     "g e": () => void navigate({ to: "/errors" }),
   });
   const value = useMemo(() => ({ open }), [open]);
