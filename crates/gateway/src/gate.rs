@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use http1::buffers::Buffers;
+use resilience::balance::Loads;
 use resilience::registry::Registry;
 use types::Clock;
 
@@ -13,7 +14,7 @@ use crate::journal::metrics::Labels;
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::resources::Resources;
-use crate::routing::Drained;
+use crate::routing::{Conversations, Drained};
 use crate::serve::Dates;
 use crate::serve::admin_door::AdminDoor;
 use crate::serve::drain::Drain;
@@ -31,6 +32,10 @@ pub struct Shared {
     pub registry: Registry,
     /// What was taken out of use by hand.
     pub drained: Drained,
+    /// How busy and how fast targets are, where that decides between them.
+    pub loads: Loads,
+    /// Where conversations were answered.
+    pub conversations: Arc<Conversations>,
     /// What the process has left.
     pub resources: Resources,
     /// Which targets get a label of their own in metrics.

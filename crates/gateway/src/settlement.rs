@@ -10,6 +10,7 @@ use types::TokenUsage;
 use crate::admission::Place;
 use crate::journal::{Certainty, Event, Journal, Outcome};
 use crate::refusal::Refusal;
+use crate::routing::Visit;
 
 /// The guard of one relayed answer. Dropping it unsettled means that the client left.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Settlement {
     usage: TokenUsage,
     sent: u64,
     content_events: u64,
+    visit: Option<Visit>,
     _place: Place,
     /// What the attempt that answers holds of its target; dropped unsettled, it teaches nothing.
     ticket: Option<Ticket>,
@@ -39,9 +41,17 @@ impl Settlement {
             usage: TokenUsage::default(),
             sent: 0,
             content_events: 0,
+            visit: None,
             _place: place,
             ticket,
         }
+    }
+
+    /// Ends this visit with the answer.
+    #[must_use]
+    pub fn of_visit(mut self, visit: Option<Visit>) -> Self {
+        self.visit = visit;
+        self
     }
 
     /// The journal, while the answer runs.
@@ -70,6 +80,10 @@ impl Settlement {
             ticket.ended(journal.now());
         }
         let outcome = self.journal.as_ref().map_or(Outcome::Ok, answered_outcome);
+        if let (Some(visit), Some(journal)) = (self.visit.take(), &self.journal) {
+            let now = journal.started() + journal.elapsed();
+            visit.answered(self.price, &self.usage, now);
+        }
         self.settle(outcome);
     }
 

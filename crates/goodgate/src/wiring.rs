@@ -24,6 +24,7 @@ use gateway::serve::admin_door::{AdminCall, AdminDoor, admin_door};
 use gateway::serve::drain::{self, Drain, Stage};
 use gateway::serve::{self, Parts, Server};
 use gateway::tasks::Tasks;
+use resilience::balance::Loads;
 use store::{IncidentFilter, StateFolder, Store};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -228,6 +229,8 @@ fn share(
         bytes: ByteBudget::new(bytes::default_limit()),
         registry: resilience::Registry::new(clock.now()),
         drained: Drained::default(),
+        loads: Loads::default(),
+        conversations: Arc::default(),
         resources: Resources::default(),
         clock: Arc::clone(clock),
         drain: Drain::default(),

@@ -4,6 +4,7 @@
 //! new pieces, so that nothing is copied. It reads OpenAI's names, which other chat formats share.
 
 mod extensions;
+mod prefix;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use self::extensions::without_extensions;
+pub use self::prefix::stable_prefix;
 pub use crate::json::Span;
 use crate::json::{Bad, Cursor, Letters, Shape, Text};
 

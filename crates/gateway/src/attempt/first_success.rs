@@ -18,7 +18,7 @@ use crate::intake::Call;
 use crate::journal::{Attempt, Event, Journal, Next};
 use crate::refusal::{Refusal, Verbatim};
 use crate::relay::hold::Armed;
-use crate::routing::{Leg, Plan};
+use crate::routing::{Leg, Plan, Visit};
 
 /// A call waits at most this long for another call's repeat to give its token back.
 const LONGEST_WAIT_FOR_A_TOKEN: Duration = Duration::from_secs(1);
@@ -57,6 +57,7 @@ pub async fn first_success(
         course.started(index, started);
         let n = course.attempts();
         journal.attempting(n, leg.label(), started);
+        let visit = Visit::begin(&gate.shared, plan, &call, leg, started);
         let attempt = Try {
             gate,
             plan,
@@ -84,10 +85,14 @@ pub async fn first_success(
                 success.answer.ticket = answered(ticket, &success, &call, made.ended);
                 course.has_answered(index);
                 leg.host().answered(made.ended);
-                return Ok(served(*success, &made, journal));
+                return Ok(served(*success, visit, &made, journal));
             }
             Tried::Failed(failure) => {
-                teach(ticket, &failure, plan, made.ended);
+                if teach(ticket, &failure, plan, made.ended)
+                    && let Some(visit) = visit
+                {
+                    visit.failed(made.ended);
+                }
                 let step = course.after(index, credential, &failure, made.ended);
                 let verbatim = failed(*failure, &made, step, journal);
                 match next(step, &mut course, gate, plan, journal).await {
@@ -224,12 +229,15 @@ fn answered(mut ticket: Ticket, success: &Success, call: &Call, now: Instant) ->
     Some(ticket)
 }
 
-/// What a failed attempt teaches; one that says nothing gives back what it held.
-fn teach(ticket: Ticket, failure: &Failure, plan: &Plan, now: Instant) {
+/// What a failed attempt teaches; one that says nothing gives back what it held. Whether it said anything of the target.
+fn teach(ticket: Ticket, failure: &Failure, plan: &Plan, now: Instant) -> bool {
     let hints = Hints::when(plan.resilience.respect_retry_after);
     match lesson::of(&failure.verdict, &failure.evidence, hints) {
-        Lesson::Failed(fault) => ticket.failed(&fault, fastrand::f64(), now),
-        Lesson::Answered | Lesson::Nothing => drop(ticket),
+        Lesson::Failed(fault) => {
+            ticket.failed(&fault, fastrand::f64(), now);
+            true
+        }
+        Lesson::Answered | Lesson::Nothing => false,
     }
 }
 
@@ -304,7 +312,18 @@ fn arm_hold(plan: &Plan, call: &Call, journal: &Journal) {
     }
 }
 
-fn served(success: Success, made: &Made<'_>, journal: &mut Journal) -> Answer {
+fn served(
+    mut success: Success,
+    mut visit: Option<Visit>,
+    made: &Made<'_>,
+    journal: &mut Journal,
+) -> Answer {
+    if let Some(visit) = &mut visit {
+        let times = &success.evidence.times;
+        let began = times.first_token.or(times.first_byte);
+        visit.began(began.map_or(made.ended, |began| made.started + began));
+    }
+    success.answer.visit = visit;
     for loss in success.losses {
         journal.add(Event::Lost {
             field: loss.field.into_owned(),

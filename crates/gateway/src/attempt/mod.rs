@@ -30,6 +30,7 @@ use types::{Deadline, TokenUsage};
 
 use crate::admission::Place;
 use crate::bytes::HeldBytes;
+use crate::routing::Visit;
 
 pub use first_success::first_success;
 pub(crate) use read::{END_WITHIN, stream_fault};
@@ -82,6 +83,8 @@ pub struct Answer {
     pub local: bool,
     /// What the attempt holds of its target, where its body is still on the way.
     pub ticket: Option<Ticket>,
+    /// What is learnt of the target when the answer has ended.
+    pub visit: Option<Visit>,
 }
 
 impl Answer {
@@ -99,6 +102,7 @@ impl Answer {
             trail: false,
             local: true,
             ticket: None,
+            visit: None,
         }
     }
 }

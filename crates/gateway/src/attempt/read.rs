@@ -390,6 +390,7 @@ impl Try<'_> {
             trail,
             local: false,
             ticket: None,
+            visit: None,
         }
     }
 

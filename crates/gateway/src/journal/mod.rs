@@ -244,6 +244,15 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A conversation left the target whose prompt cache was warm, for a faster, less busy or cheaper one.
+    LeftCache {
+        /// The warm one.
+        from: Arc<str>,
+        /// The other one.
+        to: Arc<str>,
+        /// What the prompt costs more there.
+        loss: NanoUsd,
+    },
     /// The first content was handed to the client.
     FirstContent(Duration),
     /// The answer's head.

@@ -156,8 +156,13 @@ fn details(summary: &Summary<'_>) -> CallDetails {
     }
 }
 
-/// Told where the same call may have been executed more than once, or a stream lacked the event that ends it; and who ended a tunnel.
+/// Told where the same call may have been executed more than once, where a stream lacked the event that ends it, who ended a
+/// tunnel, and where a warm cache was left.
 fn marks(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
+    let left = summary.left_cache.map(|(from, to, loss)| {
+        let told = format!("{from} for {to}, at most {loss} more");
+        (Cow::Borrowed("left_cache"), told)
+    });
     [
         (summary.repeats_at_risk > 0, "possible_duplicate"),
         (summary.ends_missing > 0, "end_missing"),
@@ -170,6 +175,7 @@ fn marks(summary: &Summary<'_>) -> Vec<(Cow<'static, str>, String)> {
             .closed_by
             .map(|side| (Cow::Borrowed("closed_by"), side.as_str().to_owned())),
     )
+    .chain(left)
     .collect()
 }
 

@@ -64,6 +64,8 @@ pub struct Summary<'a> {
     pub closed_by: Option<ClosedBy>,
     /// Streams (one at most) that lacked the event that ends them, though the answer was whole.
     pub ends_missing: u32,
+    /// The warm prompt cache that was left, for which target, and what that costs.
+    pub left_cache: Option<(&'a Arc<str>, &'a Arc<str>, NanoUsd)>,
     /// How well tokens and money are known.
     pub certainty: Option<Certainty>,
     /// Whether a demo target answered.
@@ -109,6 +111,7 @@ impl<'a> Summary<'a> {
             Event::Planned(bounds) => self.bounds = Some(bounds),
             Event::Attempted(attempt) => self.attempts.push(attempt),
             Event::Skipped(skip) => self.skipped.push((&skip.target, skip.why)),
+            Event::LeftCache { from, to, loss } => self.left_cache = Some((from, to, *loss)),
             Event::Lost { field, why } => self.losses.push((field, why)),
             Event::FirstContent(after) => self.first_content = Some(*after),
             Event::Answering { status } => self.status = Some(*status),

@@ -42,6 +42,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
         trail,
         local,
         ticket,
+        visit,
     } = answer;
     head::ids(&mut lines, &journal);
     if !local {
@@ -56,7 +57,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
     let body = match body {
         AnswerBody::Whole { bytes, usage } => {
             lines.put("content-type", "application/json");
-            let mut settlement = Settlement::new(journal, place, price, ticket);
+            let mut settlement = Settlement::new(journal, place, price, ticket).of_visit(visit);
             settlement.used(&usage);
             settlement.sent(bytes.len());
             settlement.complete();
@@ -69,7 +70,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
             stream::relay(
                 Arc::clone(gate),
                 *live,
-                Settlement::new(journal, place, price, ticket),
+                Settlement::new(journal, place, price, ticket).of_visit(visit),
                 status,
             )
         }
@@ -85,7 +86,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
         AnswerBody::Raw(raw) => plain::relay(
             Arc::clone(gate),
             *raw,
-            Settlement::new(journal, place, price, ticket),
+            Settlement::new(journal, place, price, ticket).of_visit(visit),
             status,
         ),
     };

@@ -1,11 +1,14 @@
 //! Where a call may go: the ordered targets, and how long it may take.
 
+mod choice;
 mod closed;
+mod sticky;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Hold, Resilience, Route, Target};
+use config::{Hold, Resilience, Resolved, Route, Target};
 use diagnosis::Code;
 use types::Deadline;
 
@@ -19,6 +22,8 @@ use crate::policy::{Policy, ReadyProvider, ReadyUpstream};
 use crate::refusal::{self, Refusal};
 
 pub use closed::Drained;
+pub use sticky::{Conversations, Turn};
+pub use visit::Visit;
 
 /// The ordered targets of one call, and what holds for all of them.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct Plan {
     pub line: Option<usize>,
     /// What tells the caller from others, to breakers.
     pub caller: u64,
+    /// The conversation of which the call is a turn, where the alias keeps conversations together.
+    pub turn: Option<Turn>,
 }
 
 /// One target of a plan.
@@ -130,12 +137,21 @@ pub fn plan(
     call: &Call,
     journal: &mut Journal,
 ) -> Result<Plan, Refusal> {
-    let mut plan = match call {
-        Call::Model(call) => model_plan(policy, caller, call, journal)?,
-        Call::Http(call) => http_plan(policy, call, journal)?,
+    let plan = match call {
+        Call::Model(call) => {
+            let (mut plan, alias) = model_plan(policy, caller, call, journal)?;
+            plan.caller = caller.mark();
+            closed::keep_in_use(shared, policy, &mut plan, journal)?;
+            choice::arrange(shared, &alias, call, &mut plan, journal);
+            plan
+        }
+        Call::Http(call) => {
+            let mut plan = http_plan(policy, call, journal)?;
+            plan.caller = caller.mark();
+            closed::keep_in_use(shared, policy, &mut plan, journal)?;
+            plan
+        }
     };
-    plan.caller = caller.mark();
-    closed::keep_in_use(shared, policy, &mut plan, journal)?;
     if plan.legs.iter().all(Leg::is_demo) {
         journal.add(Event::Demo);
     }
@@ -164,7 +180,7 @@ fn model_plan(
     caller: &Caller,
     call: &ModelCall,
     journal: &Journal,
-) -> Result<Plan, Refusal> {
+) -> Result<(Plan, Resolved), Refusal> {
     let resolved = policy.snapshot.resolve(&call.model).map_err(|unresolved| {
         refusal::unknown_model(&call.model, &unresolved.near, &unresolved.candidates)
     })?;
@@ -216,7 +232,7 @@ fn model_plan(
     } else {
         (waits, None)
     };
-    Ok(finish(
+    let plan = finish(
         journal,
         call.terms.wishes.max_attempts,
         patience,
@@ -229,7 +245,8 @@ fn model_plan(
             begins,
             line: resolved.line,
         },
-    ))
+    );
+    Ok((plan, resolved))
 }
 
 fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan, Refusal> {
@@ -320,5 +337,6 @@ fn finish(
         ping_after: ping_after(parts.begins),
         line: parts.line,
         caller: 0,
+        turn: None,
     }
 }

@@ -4,7 +4,7 @@ use store::DrainRow;
 use types::{Clock, SystemClock};
 
 use crate::client::Reply;
-use crate::rig::{Rig, script, with_models};
+use crate::rig::{Rig, in_parallel, script, with_models};
 
 fn mark(name: &str, minutes: Option<u64>, reason: Option<&str>) -> DrainRow {
     let now = SystemClock.unix_millis();
@@ -133,4 +133,151 @@ fn an_upstream_of_a_plain_route_can_be_drained_by_its_url() {
     assert_eq!(not_tried(&rig, &reply), [pair(&url("a"), "drained")]);
     let paths: Vec<_> = rig.drill.seen().into_iter().map(|seen| seen.path).collect();
     assert_eq!(paths, ["/b/x"]);
+}
+
+/// The usual configuration with longer timers and these models.
+fn patient(models: &str) -> String {
+    with_models(models)
+        .replace("response_header: 700ms", "response_header: 8s")
+        .replace("first_token: 700ms", "first_token: 8s")
+}
+
+fn served_by(reply: &Reply) -> String {
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply
+        .header("x-goodgate-served-by")
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn by_weight_every_target_gets_calls_but_a_spare() {
+    let targets =
+        "[{ target: p/a, weight: 2 }, { target: q/b, weight: 2 }, { target: q/spare, weight: 0 }]";
+    let rig = Rig::with(
+        &with_models(&format!(
+            "  m: {{ strategy: weighted, targets: {targets} }}"
+        )),
+        script("{}"),
+    );
+    let replies = in_parallel(&[(); 64], |()| rig.chat("m"));
+    let mut names: Vec<_> = replies.iter().map(served_by).collect();
+    names.sort_unstable();
+    names.dedup();
+    // That one of two gets all of 64 happens once in 2^63 runs.
+    assert_eq!(names, ["p/a", "q/b"]);
+    let marks = vec![mark("p", None, None), mark("q/b", None, None)];
+    rig.shared.drained.replace(marks);
+    assert_eq!(served_by(&rig.chat("m")), "q/spare");
+}
+
+#[test]
+fn what_fails_goes_on_to_another_target_whatever_the_strategy() {
+    for strategy in ["weighted", "least_busy", "fastest", "cheapest"] {
+        let rig = Rig::with(
+            &with_models(&format!(
+                "  m: {{ strategy: {strategy}, targets: [p/a, q/b] }}"
+            )),
+            script(r#"{"rules":[{"when":{"model":"a"},"fault":"html-502"}]}"#),
+        );
+        for _ in 0..6 {
+            assert_eq!(served_by(&rig.chat("m")), "q/b", "{strategy}");
+        }
+    }
+}
+
+#[test]
+fn the_least_busy_target_is_the_one_without_the_running_call() {
+    let json = r#"{"rules":[{"when":{"contains":"take your time"},"fault":{"kind":"delay","at":"before-head","ms":2500}}]}"#;
+    let rig = Rig::with(
+        &patient("  m: { strategy: least_busy, targets: [p/a, q/b] }"),
+        script(json),
+    );
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"take your time"}]}"#;
+    let slow = rig
+        .request("POST", "/v1/chat/completions")
+        .body(body)
+        .start();
+    let until = SystemClock.now() + std::time::Duration::from_secs(5);
+    while rig.seen().is_empty() {
+        assert!(SystemClock.now() < until, "the slow call never arrived");
+        std::thread::yield_now();
+    }
+    let others: Vec<_> = (0..3).map(|_| served_by(&rig.chat("m"))).collect();
+    let slow = served_by(&slow.finish());
+    assert!(
+        others.iter().all(|other| *other != slow),
+        "{slow} was busy: {others:?}"
+    );
+}
+
+#[test]
+fn the_fastest_target_gets_the_calls_once_both_are_known() {
+    let json = r#"{"rules":[{"when":{"model":"slow"},"fault":{"kind":"delay","at":"before-head","ms":900}}]}"#;
+    let rig = Rig::with(
+        &patient("  m: { strategy: fastest, targets: [p/slow, q/quick] }"),
+        script(json),
+    );
+    let mut first: Vec<_> = (0..2).map(|_| served_by(&rig.stream("m"))).collect();
+    first.sort_unstable();
+    assert_eq!(
+        first,
+        ["p/slow", "q/quick"],
+        "what is unknown is looked at first"
+    );
+    for _ in 0..8 {
+        assert_eq!(served_by(&rig.stream("m")), "q/quick");
+    }
+}
+
+#[test]
+fn the_cheapest_target_is_first_and_an_unknown_price_last() {
+    let yaml = with_models(
+        "  m: { strategy: cheapest, targets: [p/unknown, p/dear, q/cheap] }",
+    )
+    .replace(
+        "base_url: DRILL/v1, api_key: sk-upstream-secret }",
+        "base_url: DRILL/v1, api_key: sk-upstream-secret, models: { unknown: {}, dear: { price: { input: 3, output: 9 } } } }",
+    )
+    .replace(
+        "base_url: DRILL/openai/v1, api_key: sk-upstream-secret }",
+        "base_url: DRILL/openai/v1, api_key: sk-upstream-secret, models: { cheap: { price: { input: 1, output: 2 } } } }",
+    );
+    let rig = Rig::with(&yaml, script("{}"));
+    assert_eq!(served_by(&rig.chat("m")), "q/cheap");
+    rig.shared.drained.replace(vec![mark("q", None, None)]);
+    assert_eq!(served_by(&rig.chat("m")), "p/dear");
+}
+
+#[test]
+fn a_conversation_stays_where_it_was_answered_last() {
+    let yaml =
+        with_models("  m: { strategy: weighted, sticky: conversation, targets: [p/a, q/b] }");
+    let rig = Rig::with(&yaml, script("{}"));
+    let turn = |rig: &Rig, user: &str, more: &str| {
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"system","content":"be brief"}},{{"role":"user","content":"{user}"}}{more}]}}"#
+        );
+        served_by(&rig.post("/v1/chat/completions", &body))
+    };
+    let more = r#",{"role":"assistant","content":"yes"},{"role":"user","content":"go on"}"#;
+    let home = turn(&rig, "hello", "");
+    for _ in 0..6 {
+        assert_eq!(turn(&rig, "hello", more), home);
+    }
+    // A gateway that remembers nothing chooses alike.
+    let other = Rig::with(&yaml, script("{}"));
+    assert_eq!(turn(&other, "hello", more), home);
+    // It moves when it must, and stays there when its first home is back.
+    let provider = home.split('/').next().unwrap_or_default();
+    rig.shared.drained.replace(vec![mark(provider, None, None)]);
+    let away = turn(&rig, "hello", more);
+    assert_ne!(away, home);
+    rig.shared.drained.replace(Vec::new());
+    assert_eq!(turn(&rig, "hello", more), away);
+    // Other conversations are spread: all of 40 alike happens once in 2^39 configurations, and is the same in each run.
+    let homes: Vec<_> = (0..40)
+        .map(|n| turn(&rig, &format!("hello {n}"), ""))
+        .collect();
+    assert!(homes.contains(&"p/a".to_owned()) && homes.contains(&"q/b".to_owned()));
 }

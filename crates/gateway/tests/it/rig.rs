@@ -19,6 +19,7 @@ use gateway::resources::Resources;
 use gateway::routing::Drained;
 use gateway::serve::drain::Drain;
 use gateway::serve::{self, Parts, Server};
+use resilience::balance::Loads;
 use store::{Filter, Kept, StateFolder, Store};
 use types::{CallId, Clock, KeyId, SystemClock};
 
@@ -128,6 +129,8 @@ impl Rig {
             bytes: ByteBudget::new(build.memory.unwrap_or(256 << 20)),
             registry: resilience::Registry::new(clock.now()),
             drained: Drained::default(),
+            loads: Loads::default(),
+            conversations: Arc::default(),
             resources: Resources::default(),
             clock: Arc::clone(&clock),
             drain: Drain::default(),

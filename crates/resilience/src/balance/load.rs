@@ -4,10 +4,12 @@
 //! with every slow answer and fades within seconds. What still waits for its first token counts as well, by its age
 //! and by its number beside the usual one: a target that stalls or fills up is seen at once, not when its answers come.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 /// How fast a peak fades: to a third in this time. Chosen: longer than a burst, shorter than an outage.
 const PEAK_FADES: f64 = 10.0;
@@ -24,6 +26,9 @@ const USUAL_MOVES: f64 = 0.1;
 
 /// Over how many seconds the usual number of waiting calls is taken.
 const WAITING_IS_USUAL_AFTER: f64 = 10.0;
+
+/// Targets that are watched at most; as many as there are states of targets.
+const MOST_LOADS: usize = 4_096;
 
 /// Good answers that are remembered for their 95th percentile.
 const REMEMBERED: usize = 32;
@@ -73,6 +78,42 @@ impl State {
             Lane::Stream => &mut self.stream,
             Lane::Whole => &mut self.whole,
         }
+    }
+}
+
+/// The loads of all targets that are chosen by load or speed. Others are not watched, and cost nothing.
+#[derive(Debug, Default)]
+pub struct Loads {
+    any: AtomicBool,
+    /// Names come from the configuration alone: aliases with such a strategy. Bound: [`MOST_LOADS`].
+    loads: RwLock<HashMap<Arc<str>, Arc<Load>>>,
+}
+
+impl Loads {
+    /// The load of a target, which is watched from now on.
+    #[must_use]
+    pub fn watch(&self, target: &Arc<str>, now: Instant) -> Arc<Load> {
+        if let Some(found) = self.loads.read().get(target) {
+            return Arc::clone(found);
+        }
+        let mut loads = self.loads.write();
+        if loads.len() >= MOST_LOADS {
+            // After many reloads: what is still in use comes back, empty.
+            loads.clear();
+        }
+        let fresh = || Arc::new(Load::new(now));
+        let load = Arc::clone(loads.entry(Arc::clone(target)).or_insert_with(fresh));
+        self.any.store(true, Ordering::Release);
+        load
+    }
+
+    /// Notes that a call begins at a target, where that is watched.
+    pub fn begin(&self, target: &str, lane: Lane, now: Instant) -> Option<Running> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        let load = self.loads.read().get(target).map(Arc::clone)?;
+        Some(load.begin(lane, now))
     }
 }
 

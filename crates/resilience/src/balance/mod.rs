@@ -8,7 +8,7 @@ mod load;
 use std::cmp::Ordering;
 use std::time::Duration;
 
-pub use load::{Lane, Load, Reading, Running};
+pub use load::{Lane, Load, Loads, Reading, Running};
 
 /// How the first target is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -260,6 +260,19 @@ fn a_target_that_stalls_is_slow_before_its_first_answer_comes() {
     assert_eq!(load.read(Lane::Stream, clock.now()).busy, 0);
 }
 
+#[test]
+fn only_what_is_chosen_by_load_is_watched() {
+    let now = ManualClock::default().now();
+    let loads = Loads::default();
+    assert!(loads.begin("a/m", Lane::Whole, now).is_none());
+    let watched = loads.watch(&Arc::from("a/m"), now);
+    let running = loads.begin("a/m", Lane::Whole, now);
+    assert!(running.is_some() && loads.begin("b/m", Lane::Whole, now).is_none());
+    assert_eq!(watched.read(Lane::Whole, now).busy, 1);
+    drop(running);
+    assert_eq!(watched.read(Lane::Whole, now).busy, 0);
+}
+
 proptest! {
     #[test]
     fn weights_hold_in_the_long_run(weights in prop::collection::vec(1_u32..20, 2..6), seed in any::<u64>()) {
