@@ -60,6 +60,9 @@ pub fn read<'h>(
         .or_else(|| in_words(body?).map(after))
         .or_else(|| spent_dimension(&headers, &RATE_LIMITS, now_unix).map(after))
         .or_else(|| spent_dimension(&headers, &ANTHROPIC_LIMITS, now_unix).map(after))
+        .or_else(|| spent_dimension(&headers, &DRAFT_LIMITS, now_unix).map(after))
+        .or_else(|| structured(headers("ratelimit")?).map(after))
+        .or_else(|| repeated_in_body(body?, now_unix).map(after))
 }
 
 /// `grpc-retry-pushback-ms`: below zero means never. Source: gRPC proposal A6.
@@ -79,19 +82,55 @@ fn retry_delay(body: &[u8]) -> Option<Duration> {
     parse::units(value)
 }
 
-/// "try again in 1m2.5s", "retry after 26 seconds", "retry in 41.5s".
+/// "try again in 1m2.5s", "retry after 26 seconds", "Retry in 41.5s", "wait 20 seconds", in any case of letters.
 fn in_words(body: &[u8]) -> Option<Duration> {
-    const OPENINGS: [&[u8]; 4] = [
+    const OPENINGS: [&[u8]; 5] = [
         b"try again in ",
+        b"try again after ",
         b"retry after ",
         b"retry in ",
-        b"Retry after ",
+        b"wait ",
     ];
+    let body = body.to_ascii_lowercase();
     OPENINGS.iter().find_map(|opening| {
-        let at = memmem::find(body, opening)?;
-        let rest = body.get(at + opening.len()..)?;
-        parse::spoken(&String::from_utf8_lossy(rest.get(..48).unwrap_or(rest)))
+        // The words may stand there before without a time: "please wait and try again".
+        memmem::find_iter(&body, opening).find_map(|at| {
+            let rest = body.get(at + opening.len()..)?;
+            parse::spoken(&String::from_utf8_lossy(rest.get(..48).unwrap_or(rest)))
+        })
     })
+}
+
+/// `"default";r=0;t=30`, several with commas between them: the longest `t` of those of which nothing remains.
+/// Source: draft-ietf-httpapi-ratelimit-headers-10, section 4.
+fn structured(value: &str) -> Option<Duration> {
+    let spent = value.split(',').filter_map(|policy| {
+        let parameter = |name: &str| {
+            policy.split(';').skip(1).find_map(|part| {
+                let (key, value) = part.trim().split_once('=')?;
+                (key == name).then(|| value.trim())
+            })
+        };
+        (parameter("r")? == "0").then(|| parse::seconds_of(parameter("t")?))?
+    });
+    spent.max()
+}
+
+/// Headers of the provider behind that the error's body repeats: `"X-RateLimit-Reset":"1741305600000"`, beside
+/// `"X-RateLimit-Remaining":"0"`. Source: `OpenRouter`, errors of free models, `error.metadata.headers`, seen 2026-11.
+fn repeated_in_body(body: &[u8], now_unix: i64) -> Option<Duration> {
+    let value = |name: &[u8]| {
+        let at = memmem::find(body, name)? + name.len();
+        let rest = body.get(at..)?;
+        let text = String::from_utf8_lossy(rest.get(..48).unwrap_or(rest)).into_owned();
+        let value = text.trim_start_matches(['"', ':', ' ']);
+        let end = value.find(|c: char| !c.is_ascii_digit() && c != '.');
+        value.get(..end?).map(str::to_owned)
+    };
+    if value(b"\"X-RateLimit-Remaining")? != "0" {
+        return None;
+    }
+    parse::reset(&value(b"\"X-RateLimit-Reset")?, now_unix)
 }
 
 /// A family of headers that tell, per dimension, what remains and when it is whole again.
@@ -102,7 +141,7 @@ struct Limits {
     dimensions: &'static [&'static str],
 }
 
-/// Source: the rate limit pages of OpenAI, Groq, Mistral, Azure and `OpenRouter`, seen 2026-11.
+/// Source: the rate limit pages of OpenAI, Groq, Mistral, Azure, Cerebras, `DigitalOcean` and `OpenRouter`, seen 2026-11.
 const RATE_LIMITS: Limits = Limits {
     remaining: "x-ratelimit-remaining*",
     reset: "x-ratelimit-reset*",
@@ -111,10 +150,27 @@ const RATE_LIMITS: Limits = Limits {
         "-tokens",
         "-input-tokens",
         "-output-tokens",
+        "-tokens_usage_based",
+        "-project-requests",
+        "-project-tokens",
         "-req-minute",
         "-tokens-minute",
+        "-requests-minute",
+        "-requests-hour",
+        "-requests-day",
+        "-tokens-hour",
+        "-tokens-day",
+        "-tokens-per-minute",
+        "-tokens-per-day",
         "",
     ],
+};
+
+/// Source: draft-ietf-httpapi-ratelimit-headers-07, section 5; servers of plain HTTP send them.
+const DRAFT_LIMITS: Limits = Limits {
+    remaining: "ratelimit-remaining*",
+    reset: "ratelimit-reset*",
+    dimensions: &[""],
 };
 
 /// Source: Anthropic API, rate limits, response headers, seen 2026-11.
@@ -144,5 +200,7 @@ fn spent_dimension<'h>(
         .max()
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

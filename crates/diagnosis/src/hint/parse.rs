@@ -19,6 +19,12 @@ pub(super) fn retry_after(value: &str, now_unix: i64) -> Option<Duration> {
         .or_else(|| until(rfc_3339(value)?, now_unix))
 }
 
+/// A whole number of seconds and nothing else.
+pub(super) fn seconds_of(value: &str) -> Option<Duration> {
+    let seconds: u64 = value.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// A limit's reset: `120ms`, `6m0s`, a bare number, or RFC 3339.
 pub(super) fn reset(value: &str, now_unix: i64) -> Option<Duration> {
     bare(value, now_unix)
@@ -64,22 +70,34 @@ pub(super) fn units(value: &str) -> Option<Duration> {
     (last_unit.is_finite()).then(|| seconds(total)).flatten()
 }
 
-/// A duration at the start of a sentence's rest: `20s. Visit`, `26 seconds.`, `1m2.5s`.
+/// A duration at the start of a sentence's rest: `20s. Visit`, `26 seconds.`, `1m2.5s`, `1 minute and 20 seconds`.
 pub(super) fn spoken(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total: Option<Duration> = None;
+    while let Some((part, after)) = spoken_part(rest) {
+        total = Some(total.unwrap_or_default().saturating_add(part));
+        let after = after.trim_start_matches([' ', ',']);
+        rest = after.strip_prefix("and ").unwrap_or(after);
+    }
+    total
+}
+
+fn spoken_part(text: &str) -> Option<(Duration, &str)> {
     let end = text
         .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.'))
         .unwrap_or(text.len());
     let (first, rest) = text.split_at(end);
     let first = first.trim_end_matches('.');
     if let Some(count) = number(first) {
-        let unit: String = rest
-            .trim_start()
-            .chars()
-            .take_while(char::is_ascii_alphabetic)
-            .collect();
-        return seconds(count * unit_seconds(&unit.to_ascii_lowercase())?);
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at(end);
+        let part = seconds(count * unit_seconds(&unit.to_ascii_lowercase())?)?;
+        return Some((part, rest));
     }
-    units(first)
+    Some((units(first)?, rest))
 }
 
 fn unit_seconds(unit: &str) -> Option<f64> {
