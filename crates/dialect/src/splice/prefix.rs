@@ -58,7 +58,9 @@ mod tests {
 
     fn prefix(body: &str) -> Vec<&str> {
         let spans = stable_prefix(body.as_bytes());
-        let text = spans.iter().map(|span| &body[span.start..span.end]);
+        let text = spans
+            .iter()
+            .map(|span| body.get(span.start..span.end).unwrap());
         text.collect()
     }
 
