@@ -10,7 +10,7 @@ use config::Hold;
 use config::keys::KeyHash;
 use limits::concurrency::ConcurrencyLimit;
 use limits::rate::RateLimit;
-use types::KeyId;
+use types::{KeyId, Priority, TeamId};
 
 use crate::bytes::CallerBytes;
 
@@ -29,6 +29,10 @@ pub struct Caller {
     pub hold: Option<Hold>,
     /// Which `x-goodgate-*` request headers it may use.
     pub headers: HeaderRights,
+    /// Whose calls come first where there is no room for all.
+    pub priority: Priority,
+    /// Whom it belongs to; none: to itself.
+    pub team: Option<TeamId>,
     /// What its calls hold of the byte budget.
     pub bytes: CallerBytes,
 }
@@ -97,6 +101,8 @@ impl Caller {
             models: None,
             hold: None,
             headers,
+            priority: Priority::default(),
+            team: None,
             bytes: CallerBytes::default(),
         }
     }

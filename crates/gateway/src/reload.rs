@@ -55,6 +55,8 @@ pub fn callers(snapshot: &Snapshot, stored: &[StoredKey]) -> HashMap<KeyHash, Ca
                 .map(|most| Arc::new(ConcurrencyLimit::new(most))),
             models: key.models.clone(),
             hold: key.hold,
+            priority: key.priority,
+            team: key.team.clone(),
             ..Caller::unlimited(key.id.clone(), headers)
         };
         (key.hash, caller)

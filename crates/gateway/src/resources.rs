@@ -1,15 +1,16 @@
 //! What the process has left: descriptors, memory, and how late its workers are; and whether the clocks have parted.
 //!
-//! Measured in the background, so that who sheds load or shows a gauge reads a few atomics. It decides nothing.
+//! Measured in the background, so that who leaves calls out or shows a gauge reads a few atomics.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use limits::pressure::{Measured, Pressure};
 use nix::sys::resource::{Resource, getrlimit};
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
-use types::{Clock, ClockWatch, Jump};
+use types::{Clock, ClockWatch, Jump, Priority};
 
 use crate::bytes;
 
@@ -47,6 +48,9 @@ pub struct Resources {
     memory: Gauge,
     workers: Mutex<Vec<Arc<LoopLag>>>,
     clock_jumps: AtomicU64,
+    pressure: Mutex<Pressure>,
+    /// How many classes are left out, the lowest first.
+    left_out: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +115,40 @@ impl Resources {
         self.memory.set(memory);
     }
 
+    /// Whether calls of this class are left out at the moment, because the process runs short.
+    #[must_use]
+    pub fn leaves_out(&self, priority: Priority) -> bool {
+        (priority as usize) < self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Decides from the latest measurements which calls are left out from now on.
+    pub fn judge(&self, now: Instant) {
+        let measured = Measured {
+            descriptors: self.descriptors().percent(),
+            memory: self.memory().percent(),
+            lag: self.worst_loop_lag(now),
+        };
+        let highest = self.pressure.lock().look(&measured);
+        let count = highest.map_or(0, |highest| highest as usize + 1);
+        if self.left_out.swap(count, Ordering::Relaxed) == count {
+            return;
+        }
+        let Measured {
+            descriptors,
+            memory,
+            lag,
+        } = measured;
+        let lag = lag.as_millis();
+        match highest {
+            Some(highest) => tracing::warn!(
+                "{} calls are left out: {descriptors} % of the descriptors and {memory} % of the memory are in use, \
+                 workers are {lag} ms late",
+                highest.as_str()
+            ),
+            None => tracing::warn!("no call is left out any more"),
+        }
+    }
+
     /// A worker begins; it beats every [`BEAT_EVERY`] from now on.
     pub fn add_worker(&self, now: Instant) -> Arc<LoopLag> {
         let lag = Arc::new(LoopLag::new(now));
@@ -120,6 +158,7 @@ impl Resources {
 
     fn measure(&self, clocks: &mut ClockWatch, clock: &dyn Clock) {
         self.set(descriptors(), memory());
+        self.judge(clock.now());
         let Some(jump) = clocks.look(clock.now(), clock.unix_millis()) else {
             return;
         };

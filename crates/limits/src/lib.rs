@@ -4,6 +4,7 @@
 //! Pure state machines, decided locally; they are told the time and wait for nothing.
 
 pub mod concurrency;
+pub mod pressure;
 pub mod queue;
 pub mod rate;
 

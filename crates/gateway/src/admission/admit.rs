@@ -20,10 +20,13 @@ pub struct Place {
 /// Gives the call a place, or says when to come again.
 ///
 /// # Errors
-/// The gateway is shutting down; the key's rate or concurrency is used up.
+/// The gateway is shutting down or runs short itself; the key's rate or concurrency is used up.
 pub fn admit(gate: &Gate, caller: &Caller, head: &Head) -> Result<Place, Refusal> {
     if gate.shared.drain.is_at(Stage::EndingCalls) {
         return Err(with_retries(Refusal::shutting_down(), head));
+    }
+    if gate.shared.resources.leaves_out(caller.priority) {
+        return Err(with_retries(left_out(caller), head));
     }
     if let Some(Err(exceeded)) = caller
         .rate
@@ -60,6 +63,20 @@ pub fn admit(gate: &Gate, caller: &Caller, head: &Head) -> Result<Place, Refusal
         }
     };
     Ok(Place { _slot: slot })
+}
+
+/// The process itself runs short. Nothing of the body was read.
+fn left_out(caller: &Caller) -> Refusal {
+    let message = format!(
+        "The gateway is short of descriptors, memory or time: it leaves out '{}' calls for the moment.",
+        caller.priority.as_str()
+    );
+    Refusal::new(Code::LoadShed, message).after(come_back())
+}
+
+/// When whoever was left out may come again: not all at once.
+fn come_back() -> Duration {
+    Duration::from_millis(1_000 + fastrand::u64(..2_000))
 }
 
 fn reached(

@@ -1,7 +1,11 @@
 //! What a key may do, and how much of a failure its owner is told.
 
+use std::time::Duration;
+
 use config::keys::{self, Purpose};
 use gateway::reload;
+use gateway::resources::Share;
+use types::{Clock, SystemClock};
 
 use crate::client::{Reply, Request};
 use crate::rig::{Rig, USUAL, chat_body, script, snapshot, timed};
@@ -244,3 +248,52 @@ fn a_long_upstream_id_does_not_push_the_attempts_out() {
         reply.body
     );
 }
+
+#[test]
+fn a_gateway_that_runs_short_leaves_out_batch_calls_then_normal_ones_before_their_body() {
+    let yaml = format!(
+        "{}keys:\n  jobs: {{ secret: {JOBS}, priority: batch }}\n  people: {{ secret: {PEOPLE}, priority: high }}\n",
+        USUAL
+    );
+    let rig = Rig::with(&yaml, script("{}"));
+    let call = |key: &str| {
+        Request::new(rig.address, "POST", "/v1/chat/completions")
+            .header("authorization", &format!("Bearer {key}"))
+            .body(chat_body("p/a", ""))
+            .send()
+    };
+    let statuses = || [JOBS, &rig.key, PEOPLE].map(|key| call(key).status);
+    let resources = &rig.shared.resources;
+    let now = || SystemClock.now();
+    let used = |used| Share { used, limit: 100 };
+    assert_eq!(statuses(), [200, 200, 200]);
+    resources.set(used(95), used(10));
+    resources.judge(now());
+    assert_eq!(statuses(), [503, 200, 200]);
+    resources.set(used(99), used(10));
+    resources.judge(now());
+    assert_eq!(statuses(), [503, 503, 200]);
+    let reply = call(JOBS);
+    assert_eq!(reply.header("x-goodgate-code"), Some("load_shed"));
+    assert_eq!(reply.header("x-should-retry"), Some("true"));
+    let after: u64 = reply.header("retry-after-ms").unwrap().parse().unwrap();
+    assert!((1_000..3_000).contains(&after), "{after}");
+    assert_eq!(
+        rig.request("GET", "/livez").send().status,
+        200,
+        "never left out"
+    );
+    resources.set(used(10), used(10));
+    // A busy machine may be late by itself: relief comes as soon as it is not.
+    let until = now() + Duration::from_secs(10);
+    loop {
+        resources.judge(now());
+        if statuses() == [200, 200, 200] {
+            return;
+        }
+        assert!(now() < until, "calls are still left out");
+    }
+}
+
+const JOBS: &str = "sk-jobs-0123456789abcdef";
+const PEOPLE: &str = "sk-people-0123456789abcdef";
