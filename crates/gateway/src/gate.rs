@@ -8,6 +8,7 @@ use resilience::balance::Loads;
 use resilience::registry::Registry;
 use types::Clock;
 
+use crate::attempt::line::Lines;
 use crate::bytes::ByteBudget;
 use crate::journal::Recorder;
 use crate::journal::metrics::Labels;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub drained: Drained,
     /// How busy and how fast targets are, where that decides between them.
     pub loads: Loads,
+    /// The lines before targets that have no room.
+    pub lines: Arc<Lines>,
     /// Where conversations were answered.
     pub conversations: Arc<Conversations>,
     /// What the process has left.

@@ -3,6 +3,7 @@
 //! Keys are no part of the snapshot: they change one by one, at any time, and a revoked key must stop at once.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -74,6 +75,20 @@ impl Caller {
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         })
+    }
+
+    /// Its place among others where there is no room for all.
+    pub(crate) fn rank(&self) -> limits::queue::Caller {
+        let mut hasher = DefaultHasher::new();
+        match &self.team {
+            Some(team) => ("team", team.as_str()).hash(&mut hasher),
+            None => ("key", self.key.as_str()).hash(&mut hasher),
+        }
+        limits::queue::Caller {
+            priority: self.priority,
+            team: hasher.finish(),
+            key: self.mark(),
+        }
     }
 
     /// Keeps what the key has running and used, so that a reload is no way round a limit.

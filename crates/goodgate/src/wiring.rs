@@ -231,6 +231,7 @@ fn share(
         drained: Drained::default(),
         loads: Loads::default(),
         conversations: Arc::default(),
+        lines: Arc::default(),
         resources: Resources::default(),
         clock: Arc::clone(clock),
         drain: Drain::default(),

@@ -126,6 +126,17 @@ impl TargetState {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// The most calls at a time that it takes now; none where nothing shows a limit.
+    #[must_use]
+    pub fn most(&self, settings: &Settings, now: Instant) -> Option<u32> {
+        let concurrency = &settings.concurrency;
+        let adaptive = match concurrency.mode {
+            Mode::Act => self.inner.lock().limiter.limit(now),
+            Mode::Shadow | Mode::Off => None,
+        };
+        [concurrency.max, adaptive].into_iter().flatten().min()
+    }
+
     /// Good answers and failures so far.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {

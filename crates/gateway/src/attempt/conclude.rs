@@ -137,6 +137,30 @@ fn hint(attempts: &[&Attempt]) -> Option<Duration> {
 /// A shed call comes again within one to three seconds, each at its own time. Source: failures, section on shedding.
 const SHED: (u64, u64) = (1_000, 3_000);
 
+/// Others come first: the call is left out, at once or after it has waited.
+pub(super) fn left_out(plan: &Plan, call: &Call, waited: Option<Duration>) -> Refusal {
+    let asked = &plan.asked;
+    let (code, message) = match waited {
+        None => (
+            Code::LoadShed,
+            format!(
+                "Every target of '{asked}' has as many calls as it can take, and others come first."
+            ),
+        ),
+        Some(waited) => (
+            Code::QueueTimeout,
+            format!(
+                "Every target of '{asked}' has as many calls as it can take; none had a place within {} ms.",
+                waited.as_millis()
+            ),
+        ),
+    };
+    let after = Duration::from_millis(fastrand::u64(SHED.0..=SHED.1));
+    let mut refusal = Refusal::new(code, message).after(after);
+    refusal.client_retries = call.terms().client_retries;
+    refusal
+}
+
 /// No target takes the call, for longer than it may wait: says why, and when to come again.
 pub(super) fn nothing_open(
     plan: &Plan,

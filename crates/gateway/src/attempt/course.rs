@@ -130,6 +130,11 @@ impl<'a> Course<'a> {
         self.ways.enter(&order, key, false, now)
     }
 
+    /// How many calls run at a target, and how many may.
+    pub(super) fn room(&self, leg: usize, now: Instant) -> (u32, Option<u32>) {
+        self.ways.room(leg, now)
+    }
+
     /// How long to wait before asking again, where all targets are closed; none where that would be too long. The call
     /// has waited since `since`.
     pub(super) fn wait(&self, closed: &Closed, since: Instant, now: Instant) -> Option<Duration> {

@@ -10,6 +10,7 @@ use types::CredentialId;
 use super::conclude;
 use super::course::{Course, Step};
 use super::lesson::{self, Hints};
+use super::line::{Place, Turn};
 use super::once::{Failure, Success, Tried, Try};
 use super::ways::Going;
 use super::{Answer, AnswerBody};
@@ -41,7 +42,7 @@ pub async fn first_success(
 ) -> Result<Answer, Refusal> {
     let now = || gate.shared.clock.now();
     let mut course = Course::new(&gate.shared.registry, plan, &call, now());
-    let mut going = begin(&mut course, gate, plan, &call, journal).await?;
+    let (mut going, mut place) = begin(&mut course, gate, plan, &call, journal).await?;
     arm_hold(plan, &call, journal);
     loop {
         let Going {
@@ -57,7 +58,7 @@ pub async fn first_success(
         course.started(index, started);
         let n = course.attempts();
         journal.attempting(n, leg.label(), started);
-        let visit = Visit::begin(&gate.shared, plan, &call, leg, started);
+        let visit = Visit::begin(&gate.shared, plan, &call, leg, place.take(), started);
         let attempt = Try {
             gate,
             plan,
@@ -120,17 +121,32 @@ async fn begin(
     plan: &Plan,
     call: &Call,
     journal: &mut Journal,
-) -> Result<Going, Refusal> {
+) -> Result<(Going, Option<Place>), Refusal> {
     let clock = &gate.shared.clock;
     let since = clock.now();
+    // Who comes while others wait before its first target does not overtake them.
+    let first = plan
+        .legs
+        .first()
+        .filter(|leg| gate.shared.lines.is_waited_for(leg.label()));
+    let mut place = match first {
+        Some(_) => Some(stand_in_line(course, gate, plan, call, 0).await?),
+        None => None,
+    };
     loop {
         let now = clock.now();
         match course.begin(now) {
             Ok(mut going) => {
                 note_skips(&mut going, journal);
-                return Ok(going);
+                return Ok((going, place));
             }
             Err(closed) => {
+                let full = closed.full_leg(plan).filter(|_| place.is_none());
+                if let Some(full) = full {
+                    arm_hold(plan, call, journal);
+                    place = Some(stand_in_line(course, gate, plan, call, full).await?);
+                    continue;
+                }
                 let Some(wait) = course.wait(&closed, since, now) else {
                     return Err(conclude::nothing_open(plan, call, closed, journal, now));
                 };
@@ -138,6 +154,27 @@ async fn begin(
                 tokio::time::sleep(wait).await;
             }
         }
+    }
+}
+
+/// Waits for a place at a target that has as many calls as it can take.
+async fn stand_in_line(
+    course: &mut Course<'_>,
+    gate: &Gate,
+    plan: &Plan,
+    call: &Call,
+    leg: usize,
+) -> Result<Place, Refusal> {
+    let target = plan.legs.get(leg).map(Leg::label);
+    let Some(target) = target else {
+        return Err(conclude::left_out(plan, call, None));
+    };
+    let (lines, clock) = (&gate.shared.lines, &*gate.shared.clock);
+    let turn = lines.join(plan, target, clock, move |now| course.room(leg, now));
+    match turn.await {
+        Turn::Comes(place) => Ok(place),
+        Turn::LeftOut => Err(conclude::left_out(plan, call, None)),
+        Turn::TooLong(waited) => Err(conclude::left_out(plan, call, Some(waited))),
     }
 }
 

@@ -8,6 +8,8 @@ mod first_success;
 
 pub(crate) mod lesson;
 
+pub mod line;
+
 mod once;
 
 mod opening;

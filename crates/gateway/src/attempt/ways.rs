@@ -53,6 +53,18 @@ pub(super) struct Closed {
     pub(super) skips: Vec<Skip>,
 }
 
+impl Closed {
+    /// The first target of the plan that has as many calls as it can take.
+    pub(super) fn full_leg(&self, plan: &Plan) -> Option<usize> {
+        let (_, skip) = self
+            .denied
+            .iter()
+            .zip(&self.skips)
+            .find(|(denied, _)| denied.why == Why::Full)?;
+        plan.legs.iter().position(|leg| *leg.label() == skip.target)
+    }
+}
+
 impl<'a> Ways<'a> {
     pub(super) fn new(registry: &'a Registry, plan: &'a Plan, call: &Call, now: Instant) -> Self {
         let lease = plan
@@ -153,6 +165,15 @@ impl<'a> Ways<'a> {
             })
         };
         left().find(takes).or_else(|| left().next())
+    }
+
+    /// How many calls run at a target, and how many may.
+    pub(super) fn room(&self, leg: usize, now: Instant) -> (u32, Option<u32>) {
+        let Some(way) = self.way(leg) else {
+            return (0, None);
+        };
+        let most = way.target.most(self.settings(leg), now);
+        (way.target.in_flight(), most)
     }
 
     /// Whether that key takes calls now.

@@ -46,6 +46,8 @@ pub struct Plan {
     pub line: Option<usize>,
     /// What tells the caller from others, to breakers.
     pub caller: u64,
+    /// The caller's place among others, where a target has no room for all.
+    pub rank: limits::queue::Caller,
     /// The conversation of which the call is a turn, where the alias keeps conversations together.
     pub turn: Option<Turn>,
 }
@@ -141,6 +143,7 @@ pub fn plan(
         Call::Model(call) => {
             let (mut plan, alias) = model_plan(policy, caller, call, journal)?;
             plan.caller = caller.mark();
+            plan.rank = caller.rank();
             closed::keep_in_use(shared, policy, &mut plan, journal)?;
             choice::arrange(shared, &alias, call, &mut plan, journal);
             plan
@@ -148,6 +151,7 @@ pub fn plan(
         Call::Http(call) => {
             let mut plan = http_plan(policy, call, journal)?;
             plan.caller = caller.mark();
+            plan.rank = caller.rank();
             closed::keep_in_use(shared, policy, &mut plan, journal)?;
             plan
         }
@@ -337,6 +341,7 @@ fn finish(
         ping_after: ping_after(parts.begins),
         line: parts.line,
         caller: 0,
+        rank: limits::queue::Caller::default(),
         turn: None,
     }
 }

@@ -9,6 +9,7 @@ use types::TokenUsage;
 
 use super::sticky::Turn;
 use super::{Leg, Plan, choice};
+use crate::attempt::line::Place;
 use crate::gate::Shared;
 use crate::intake::Call;
 
@@ -17,6 +18,8 @@ use crate::intake::Call;
 pub struct Visit {
     running: Option<Running>,
     turn: Option<Turn>,
+    /// The place that it waited for.
+    _place: Option<Place>,
     target: Arc<str>,
 }
 
@@ -27,6 +30,7 @@ impl Visit {
         plan: &Plan,
         call: &Call,
         leg: &Leg,
+        place: Option<Place>,
         now: Instant,
     ) -> Option<Self> {
         let lane = match call {
@@ -35,9 +39,10 @@ impl Visit {
         };
         let running = shared.loads.begin(leg.label(), lane, now);
         let turn = plan.turn.clone();
-        (running.is_some() || turn.is_some()).then(|| Self {
+        (running.is_some() || turn.is_some() || place.is_some()).then(|| Self {
             running,
             turn,
+            _place: place,
             target: Arc::clone(leg.label()),
         })
     }

@@ -281,3 +281,31 @@ fn a_conversation_stays_where_it_was_answered_last() {
         .collect();
     assert!(homes.contains(&"p/a".to_owned()) && homes.contains(&"q/b".to_owned()));
 }
+
+#[test]
+fn a_call_waits_for_a_place_and_is_told_when_it_has_waited_too_long() {
+    for (delay, second) in [(100, 200), (4_000, 503)] {
+        let json = format!(
+            r#"{{"rules":[{{"when":{{"nth":1}},"fault":{{"kind":"delay","at":"before-head","ms":{delay}}}}}]}}"#
+        );
+        let yaml = patient("  one: { targets: [p/a] }")
+            .replace("total: 10s", "total: 60s")
+            .replacen("DRILL/v1,", "DRILL/v1, concurrency: { max: 1 },", 1);
+        let rig = Rig::with(&yaml, script(&json));
+        let first = rig.chat_request("one", "").start();
+        let until = SystemClock.now() + std::time::Duration::from_secs(5);
+        while rig.seen().is_empty() {
+            assert!(SystemClock.now() < until, "the first call never arrived");
+            std::thread::yield_now();
+        }
+        let reply = rig.chat("one");
+        assert_eq!(reply.status, second, "{}", reply.body);
+        if second == 503 {
+            assert_eq!(reply.header("x-goodgate-code"), Some("queue_timeout"));
+            let after: u64 = reply.header("retry-after-ms").unwrap().parse().unwrap();
+            assert!((1_000..=3_000).contains(&after), "{after}");
+        }
+        assert_eq!(first.finish().status, 200);
+        assert_eq!(rig.chat("one").status, 200, "the place is free again");
+    }
+}

@@ -131,6 +131,7 @@ impl Rig {
             drained: Drained::default(),
             loads: Loads::default(),
             conversations: Arc::default(),
+            lines: Arc::default(),
             resources: Resources::default(),
             clock: Arc::clone(&clock),
             drain: Drain::default(),

@@ -23,7 +23,7 @@ const STANDING: Duration = Duration::from_millis(200);
 const EXPECTED: Duration = Duration::from_secs(60);
 
 /// Who wants a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The class of the call.
     pub priority: Priority,
@@ -88,6 +88,12 @@ impl Queue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Whether nobody waits and nobody runs who came through here.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_empty()
     }
 
     /// How many wait.

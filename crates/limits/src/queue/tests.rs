@@ -253,7 +253,8 @@ proptest! {
             // Nobody waits beside a free place that is his.
             if !waiting.is_empty() {
                 let highest = waiting.values().map(|who| who.priority).max().unwrap();
-                prop_assert!(running.len() as u32 >= queue.room(highest, limit, now));
+                let runs = u32::try_from(running.len()).unwrap();
+                prop_assert!(runs >= queue.room(highest, limit, now));
             }
             prop_assert!(queue.team_turns.len() <= queue.len() && queue.key_turns.len() <= queue.len());
         }
