@@ -102,7 +102,7 @@ fn any_target_may_be_the_first_where_the_order_is_not_the_written_one() {
 }
 
 #[test]
-fn every_key_of_an_alias_and_of_a_callers_key_acts() {
+fn every_key_of_an_alias_acts() {
     let (snapshot, _folder) = everything();
     let smart = snapshot.resolve("smart").unwrap();
     assert_eq!(smart.resilience.max_attempts, 6);
@@ -135,7 +135,11 @@ fn every_key_of_an_alias_and_of_a_callers_key_acts() {
         [Exception::Code(_), Exception::Group(_)]
     ));
     assert!(snapshot.resilience.excepts(provider::Code::ContentFiltered));
+}
 
+#[test]
+fn every_key_of_a_callers_key_acts() {
+    let (snapshot, _folder) = everything();
     let key = &snapshot.keys[0];
     assert_eq!((key.rpm, key.concurrency), (Some(600), Some(20)));
     let may_use = |model| crate::keys::may_use(key.models.as_deref(), model);

@@ -474,8 +474,10 @@ proptest! {
         let bytes = text.as_bytes();
         let (left, right) = bytes.split_at(at.index(bytes.len() + 1));
         let (whole, cut) = (run(&[bytes], false), run(&[left, right], false));
-        prop_assert_eq!(whole.result, cut.result);
-        // The second half of a cut line ending goes with the event after it, which may be a bad one.
-        prop_assert_eq!(whole.relayed.trim_end(), cut.relayed.trim_end());
+        prop_assert_eq!(&whole.result, &cut.result);
+        // The second half of a cut line ending goes with the event after it, which may be a bad one; and at a cut
+        // after `\r` nobody knows yet whether it stands alone.
+        let lines = |seen: &Seen| sse::with_line_feeds(seen.relayed.trim_end().as_bytes());
+        prop_assert_eq!(lines(&whole), lines(&cut));
     }
 }

@@ -530,11 +530,11 @@ mod tests {
         };
         let log = AccessLog::start(LogFormat::Json, Some(&path)).unwrap();
         let calls = [(); 2].map(|()| closed(Outcome::Ok, vec![attempt(None)]));
-        log.append(&calls[0], &Summary::of(&calls[0]), 1);
+        log.append(&calls[0], &Summary::of(&calls[0]));
         wait_for(&path);
         std::fs::rename(&path, &moved).unwrap();
         log.reopen();
-        log.append(&calls[1], &Summary::of(&calls[1]), 2);
+        log.append(&calls[1], &Summary::of(&calls[1]));
         wait_for(&path);
         assert_eq!(ids(&moved), [calls[0].id.to_string()]);
         assert_eq!(ids(&path), [calls[1].id.to_string()]);

@@ -133,6 +133,9 @@ fn gateway_before(upstream: SocketAddr) -> (Server, String) {
         clock: Arc::clone(&clock),
         drain: serve::drain::Drain::default(),
         admin: None,
+        loads: resilience::balance::Loads::default(),
+        conversations: Arc::default(),
+        lines: Arc::default(),
     });
     let parts = Parts {
         shared,
@@ -140,6 +143,7 @@ fn gateway_before(upstream: SocketAddr) -> (Server, String) {
             upstream::ResolverOptions::default(),
             clock,
         )),
+        traces: None,
         access_log: None,
         rows: None,
         workers: 1,

@@ -25,6 +25,6 @@ mod reuse;
 mod route_rules;
 mod routes;
 mod streams;
-mod tunnels;
 mod traces;
+mod tunnels;
 mod uploads;
