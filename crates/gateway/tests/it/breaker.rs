@@ -275,8 +275,8 @@ fn a_target_that_is_full_sends_calls_elsewhere_until_the_last_byte_has_come() {
     let alone = rig.chat("p/a");
     assert_eq!(
         (alone.status, alone.header("x-goodgate-code")),
-        (503, Some("load_shed")),
-        "{}",
+        (503, Some("queue_timeout")),
+        "it waits for a place, and not for long: {}",
         alone.body
     );
     let after: u64 = alone.header("retry-after").unwrap().parse().unwrap();
