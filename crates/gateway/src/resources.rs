@@ -149,7 +149,7 @@ impl Resources {
         }
     }
 
-    /// A worker begins; it beats every [`BEAT_EVERY`] from now on.
+    /// A worker begins; it beats every `BEAT_EVERY` from now on.
     pub fn add_worker(&self, now: Instant) -> Arc<LoopLag> {
         let lag = Arc::new(LoopLag::new(now));
         self.workers.lock().push(Arc::clone(&lag));

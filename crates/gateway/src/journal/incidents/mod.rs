@@ -1,5 +1,5 @@
 //! Incidents: failures of one cause at one target, grouped while they last. Workers note failures as calls end; once a
-//! second a task adds up what they noted and asks the [`book`] what it means. Nothing on a call's way waits for it.
+//! second a task adds up what they noted and asks the `book` what it means. Nothing on a call's way waits for it.
 
 mod book;
 

@@ -2,7 +2,7 @@
 //! configured; nothing is sent anywhere else.
 //!
 //! Workers leave encoded spans in queues of their own; one task on the side runtime sends them in batches ([`export`]).
-//! What a span says is in [`span`], how the trace goes on upstream in [`context`].
+//! What a span says is in `span`, how the trace goes on upstream in `context`.
 
 mod context;
 
