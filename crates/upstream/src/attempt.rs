@@ -207,8 +207,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// An idle HTTP/1.1 connection that is still good.
-    pub(crate) fn take_idle(&self, to: &Destination) -> Option<Box<Connection>> {
-        self.pool.lock().take(to, self.clock.now())
+    pub(crate) fn take_idle(&self, to: &Destination, may_repeat: bool) -> Option<Box<Connection>> {
+        self.pool.lock().take(to, self.clock.now(), may_repeat)
     }
 
     /// Closes what is past its time; everything after the machine has slept.
@@ -366,7 +366,8 @@ impl Client {
         }
         let mut sleep = pin!(None::<Sleep>);
         let mut timer: Timer<'_> = sleep.as_mut();
-        let mut pooled = ready.or_else(|| self.shared.pool.lock().take(to, start));
+        let may_repeat = request.may_repeat();
+        let mut pooled = ready.or_else(|| self.shared.pool.lock().take(to, start, may_repeat));
         loop {
             let mut connection = match pooled.take() {
                 Some(connection) => {

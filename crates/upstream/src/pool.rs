@@ -51,6 +51,22 @@ struct Place {
     idle: VecDeque<Idle>,
     /// An idle limit learnt from a close, and until when it holds.
     lesson: Option<(Duration, Instant)>,
+    /// The shortest idle time after which the peer was found to have closed, and until when this counts.
+    closes_after: Option<(Duration, Instant)>,
+}
+
+impl Place {
+    fn closed(&mut self, idle_for: Duration, now: Instant) {
+        let known = self.closes_after(now);
+        let shortest = known.map_or(idle_for, |known| known.min(idle_for));
+        self.closes_after = Some((shortest, now + LESSON));
+    }
+
+    fn closes_after(&self, now: Instant) -> Option<Duration> {
+        self.closes_after
+            .filter(|(_, until)| now < *until)
+            .map(|(after, _)| after)
+    }
 }
 
 #[derive(Debug)]
@@ -72,14 +88,33 @@ impl Pool {
     }
 
     /// A connection that is within its time and quiet; those found dead on the way are closed.
-    pub(crate) fn take(&mut self, to: &Destination, now: Instant) -> Option<Box<Connection>> {
+    ///
+    /// A request that may not be sent again gets none that the peer could be closing at this very moment: one that has been
+    /// idle for half as long as others were when they were found closed.
+    pub(crate) fn take(
+        &mut self,
+        to: &Destination,
+        now: Instant,
+        may_repeat: bool,
+    ) -> Option<Box<Connection>> {
         let place = self.places.get_mut(&to.identity)?;
         while let Some(mut idle) = place.idle.pop_back() {
-            self.total = self.total.saturating_sub(1);
-            if now < idle.until && idle.connection.is_quiet() {
+            let idle_for = now.saturating_duration_since(idle.since);
+            let is_in_time = now < idle.until;
+            if is_in_time && idle.connection.is_quiet() {
+                let closes_after = place.closes_after(now).filter(|_| !may_repeat);
+                if closes_after.is_some_and(|after| idle_for >= after / 2) {
+                    place.idle.push_back(idle);
+                    return None;
+                }
+                self.total = self.total.saturating_sub(1);
                 idle.connection.reused = true;
-                idle.connection.idle_for = now.saturating_duration_since(idle.since);
+                idle.connection.idle_for = idle_for;
                 return Some(idle.connection);
+            }
+            self.total = self.total.saturating_sub(1);
+            if is_in_time {
+                place.closed(idle_for, now);
             }
         }
         None
@@ -126,10 +161,11 @@ impl Pool {
 
     /// A reused connection turned out to be closed: the peer's idle limit is shorter than ours.
     pub(crate) fn learn(&mut self, identity: &Identity, idle_for: Duration, now: Instant) {
+        let place = self.places.entry(identity.clone()).or_default();
+        place.closed(idle_for, now);
         if idle_for < SHORTEST_LESSON {
             return;
         }
-        let place = self.places.entry(identity.clone()).or_default();
         let known = place
             .lesson
             .filter(|(_, until)| now < *until)
@@ -152,12 +188,24 @@ impl Pool {
         self.swept = Some(now);
         let parted = self.clocks.look(now, unix_millis).is_some();
         for place in self.places.values_mut() {
-            place
-                .idle
-                .retain_mut(|idle| !parted && now < idle.until && idle.connection.is_quiet());
+            let mut closed = None;
+            place.idle.retain_mut(|idle| {
+                let is_in_time = !parted && now < idle.until;
+                let is_quiet = is_in_time && idle.connection.is_quiet();
+                if is_in_time && !is_quiet {
+                    let idle_for = now.saturating_duration_since(idle.since);
+                    closed = Some(closed.map_or(idle_for, |known: Duration| known.min(idle_for)));
+                }
+                is_quiet
+            });
+            if let Some(idle_for) = closed {
+                place.closed(idle_for, now);
+            }
         }
         self.places.retain(|_, place| {
-            !place.idle.is_empty() || place.lesson.is_some_and(|(_, until)| now < until)
+            !place.idle.is_empty()
+                || place.lesson.is_some_and(|(_, until)| now < until)
+                || place.closes_after(now).is_some()
         });
         self.total = self.places.values().map(|place| place.idle.len()).sum();
         if parted { Slept::Yes } else { Slept::No }

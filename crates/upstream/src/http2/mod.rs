@@ -186,7 +186,7 @@ async fn way(
         return Ok(Way::Http2(line, place));
     }
     if call.to.http == HttpVersion::Auto
-        && let Some(connection) = shared.take_idle(call.to)
+        && let Some(connection) = shared.take_idle(call.to, call.request.may_repeat())
     {
         return Ok(Way::Http1(connection));
     }

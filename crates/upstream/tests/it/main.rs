@@ -7,6 +7,7 @@ mod corpus;
 mod drills;
 mod faults;
 mod http2;
+mod idle_closes;
 mod layers;
 mod names;
 mod reuse;

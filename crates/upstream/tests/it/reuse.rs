@@ -240,11 +240,20 @@ async fn with_idle_connection(to: &Destination) -> (Client, ManualClock) {
 
 /// Calls once; whether the connection was a reused one.
 async fn call(client: &Client, to: &Destination, clocks: &ManualClock) -> bool {
+    send(client, to, get(), clocks).await
+}
+
+async fn send(
+    client: &Client,
+    to: &Destination,
+    request: Outgoing<'_>,
+    clocks: &ManualClock,
+) -> bool {
     // The manual clock lies behind the runtime's, so the limits are long.
     let long = Duration::from_secs(9_000);
     let mut timers = Timers::until(types::Deadline::after(clocks.now(), long));
     (timers.connect, timers.header) = (long, long);
-    let mut answered = client.send(to, get(), &timers).await.unwrap();
+    let mut answered = client.send(to, request, &timers).await.unwrap();
     text(&mut answered).await;
     answered.evidence.reused
 }
@@ -311,4 +320,28 @@ async fn a_close_that_hurt_lowers_the_idle_limit() {
         !call(&client, &to, &clocks).await,
         "no longer than what the peer has shown"
     );
+}
+
+#[tokio::test]
+async fn what_may_not_be_repeated_gets_no_connection_that_the_peer_may_be_closing() {
+    let server = Server::start(vec![
+        stale(false),
+        keep_answering(ok("second")),
+        keep_answering(ok("third")),
+    ]);
+    let to = server.destination();
+    let (client, clocks) = with_idle_connection(&to).await;
+    clocks.advance(Duration::from_secs(30));
+    assert!(!call(&client, &to, &clocks).await, "closed after thirty");
+    let once = || Outgoing {
+        lane: Lane::Http,
+        ..post(b"{}")
+    };
+    clocks.advance(Duration::from_secs(14));
+    assert!(send(&client, &to, once(), &clocks).await);
+    clocks.advance(Duration::from_secs(15));
+    assert!(!send(&client, &to, once(), &clocks).await);
+    assert_eq!(client.idle_connections(), 2, "it stays for others");
+    clocks.advance(Duration::from_secs(15));
+    assert!(call(&client, &to, &clocks).await);
 }
