@@ -45,6 +45,8 @@ pub(crate) struct RouteFile {
     pub(crate) auth: AuthFile,
     /// What may be sent again, and how often.
     pub(crate) retry: RouteRetryFile,
+    /// What is remembered of callers' idempotency keys.
+    pub(crate) idempotency: IdempotencyFile,
     /// Timers.
     pub(crate) timeout: TimeoutFile,
     #[schemars(flatten)]
@@ -148,6 +150,15 @@ pub(crate) struct AuthFile {
     /// User and password for `Authorization: Basic`: `me:${PASSWORD}`, in quotes.
     #[schemars(with = "Words")]
     pub(crate) basic: Option<At<(HeaderName, HeaderValue)>>,
+}
+
+/// What is remembered of callers' idempotency keys.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, default)]
+pub(crate) struct IdempotencyFile {
+    /// How long an answer is given again to calls with the same key; 1s to 24h. Default: not at all.
+    #[schemars(with = "Time")]
+    pub(crate) replay: Option<At<Duration>>,
 }
 
 /// What of a route may be sent again, and how often.

@@ -13,6 +13,7 @@ use crate::bytes::ByteBudget;
 use crate::journal::Recorder;
 use crate::journal::metrics::Labels;
 use crate::keyring::Keyring;
+use crate::lanes::idempotency;
 use crate::policy::Policy;
 use crate::resources::Resources;
 use crate::routing::{Conversations, Drained};
@@ -31,6 +32,8 @@ pub struct Shared {
     pub bytes: Arc<ByteBudget>,
     /// What is remembered of providers, credentials and targets.
     pub registry: Registry,
+    /// What is remembered of callers' idempotency keys.
+    pub idempotency: Arc<idempotency::Keys>,
     /// What was taken out of use by hand.
     pub drained: Drained,
     /// How busy and how fast targets are, where that decides between them.

@@ -41,7 +41,10 @@ async fn serve(gate: &Gate, inbound: Inbound, journal: &mut Journal) -> Result<A
     if let Some(listing) = lanes::listing(&policy, &caller, &head)? {
         return Ok(Answered::local(place, listing)); // GET /v1/models needs no upstream
     }
-    let call = intake::body(&gate.shared.bytes, &policy, &caller, head, journal).await?; // out of one byte budget
+    let mut call = intake::body(&gate.shared.bytes, &policy, &caller, head, journal).await?; // out of one byte budget
+    if let Some(answer) = lanes::answered_before(&gate.shared, &caller, &mut call)? {
+        return Ok(Answered::again(place, &answer)); // asked for under the same idempotency key
+    }
     let plan = routing::plan(&gate.shared, &policy, &caller, &call, journal)?; // targets, in order
     let answer = attempt::first_success(gate, &plan, call, journal).await?; // try, diagnose, next
     Ok(Answered::from_upstream(place, answer)) // the body's bytes are gone by now

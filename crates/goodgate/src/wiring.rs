@@ -228,6 +228,7 @@ fn share(
         policy: ArcSwap::from_pointee(policy),
         bytes: ByteBudget::new(bytes::default_limit()),
         registry: resilience::Registry::new(clock.now()),
+        idempotency: Arc::default(),
         drained: Drained::default(),
         loads: Loads::default(),
         conversations: Arc::default(),

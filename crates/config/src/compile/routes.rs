@@ -79,6 +79,7 @@ pub(super) fn compile(
                 .find_map(|header| header.as_ref().map(|at| at.value.clone())),
             request_headers: edits(&file.request_headers),
             response_headers: edits(&file.response_headers),
+            replay: replay(context, file),
             max_body: file
                 .max_body
                 .as_ref()
@@ -98,6 +99,24 @@ pub(super) fn compile(
         routes.push(route);
     }
     routes
+}
+
+/// No answer is remembered for longer. Source: failures.md 6.12.
+const LONGEST_REPLAY: Duration = Duration::from_secs(24 * 3600);
+
+fn replay(context: &Context<'_, '_>, file: &RouteFile) -> Option<Duration> {
+    let at = file.idempotency.replay.as_ref()?;
+    if at.value < Duration::from_secs(1) || at.value > LONGEST_REPLAY {
+        context
+            .reader
+            .error(
+                "out_of_range",
+                &at.spot,
+                format!("{} is out of range", text::show(at.value)),
+            )
+            .label("replay is 1s to 24h");
+    }
+    Some(at.value)
 }
 
 /// Whether two routes are equally narrow and have requests in common: one of them would never be asked for these.

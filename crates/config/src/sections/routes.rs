@@ -10,8 +10,8 @@ use super::{effort, guards, providers};
 use crate::file::At;
 use crate::reader::Reader;
 use crate::route_file::{
-    AccessFile, AuthFile, HeaderEditsFile, HealthFile, MatchFile, RouteFile, RouteRetryFile,
-    UpstreamFile,
+    AccessFile, AuthFile, HeaderEditsFile, HealthFile, IdempotencyFile, MatchFile, RouteFile,
+    RouteRetryFile, UpstreamFile,
 };
 use crate::section::Section;
 use crate::snapshot::{HostPattern, RouteStrategy};
@@ -55,6 +55,16 @@ pub(super) fn route(reader: &Reader<'_>, name: &str, node: &Node) -> RouteFile {
         retry: section
             .take("retry")
             .map(|node| route_retry(reader, node))
+            .unwrap_or_default(),
+        idempotency: section
+            .take("idempotency")
+            .map(|node| {
+                let path = "routes.<name>.idempotency";
+                let mut section = Section::new(reader, node, "`idempotency`", path);
+                let replay = section.value("replay", text::duration);
+                section.finish();
+                IdempotencyFile { replay }
+            })
             .unwrap_or_default(),
         timeout: section
             .take("timeout")

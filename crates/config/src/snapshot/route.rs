@@ -42,6 +42,8 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// How answers' headers change.
     pub response_headers: HeaderEdits,
+    /// How long answers are given again to calls with the same idempotency key; none for not at all.
+    pub replay: Option<Duration>,
     /// The largest body in bytes.
     pub max_body: u64,
     /// The line of the file that declares it.

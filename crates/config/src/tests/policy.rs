@@ -280,6 +280,7 @@ fn every_key_of_a_route_acts() {
     assert_eq!(weather.prefix, PrefixRewrite::Replace("/v2".to_owned()));
     assert_eq!(weather.strategy, RouteStrategy::Weighted);
     assert_eq!(weather.max_body, 5_000_000_000);
+    assert_eq!(weather.replay, Some(Duration::from_secs(86_400)));
     assert!(!weather.may_repeat(&Method::POST, true));
     let [first, backup] = &weather.upstreams[..] else {
         panic!("two upstreams");

@@ -238,6 +238,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("resilience: { retry_except: [bad_gatway] }", "unknown_code"),
     ("resilience: { hold: never }", "bad_value"),
     (
+        "routes: { a: { match: { path: /a/** }, upstreams: [\"http://a\"], idempotency: { replay: 2d } } }",
+        "out_of_range",
+    ),
+    (
         "providers: { vllm: { base_url: \"http://a\", http_version: 3 } }",
         "bad_value",
     ),

@@ -21,10 +21,11 @@ pub mod translate_or_pass;
 mod ways;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http1::answer::Lines;
 use provider::catalog::Price;
 use resilience::Ticket;
@@ -32,6 +33,7 @@ use types::{Deadline, TokenUsage};
 
 use crate::admission::Place;
 use crate::bytes::HeldBytes;
+use crate::lanes::idempotency::{self, Remembered};
 use crate::routing::Visit;
 
 pub use first_success::first_success;
@@ -54,6 +56,15 @@ impl Answered {
         Self {
             place,
             answer: Answer::local(json),
+        }
+    }
+
+    /// Answered with what is remembered.
+    #[must_use]
+    pub(crate) fn again(place: Place, remembered: &Remembered) -> Self {
+        Self {
+            place,
+            answer: Answer::again(remembered),
         }
     }
 
@@ -89,7 +100,21 @@ pub struct Answer {
     pub visit: Option<Visit>,
 }
 
+/// Marks an answer that is given again. Source: the header of Stripe's API, which others took over.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
 impl Answer {
+    /// The answer that an earlier call with the same idempotency key got.
+    fn again(remembered: &Remembered) -> Self {
+        let mut headers = remembered.headers.clone();
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        Self {
+            status: remembered.status,
+            headers,
+            ..Self::local(remembered.body.clone())
+        }
+    }
+
     fn local(json: Bytes) -> Self {
         Self {
             status: StatusCode::OK,
@@ -170,4 +195,6 @@ pub struct RawBody {
     pub idle: Duration,
     /// The call's end.
     pub deadline: Deadline,
+    /// Where the answer is remembered, with the head that is.
+    pub remember: Option<(Arc<idempotency::Ticket>, HeaderMap)>,
 }

@@ -1,6 +1,7 @@
 //! Reads what an upstream answers, just as far as it takes to know that it is an answer, or what is wrong with it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -326,14 +327,17 @@ impl Try<'_> {
                 }
             }
         }
+        let mut headers = lanes::without_hop(answer.headers.to_map());
+        call.route.response_headers.apply(&mut headers);
+        let ticket = call.ticket.as_ref();
+        let remember = ticket.map(|ticket| (Arc::clone(ticket), headers.clone()));
         let raw = RawBody {
             first,
             body: answer.body,
             idle,
             deadline,
+            remember,
         };
-        let mut headers = lanes::without_hop(answer.headers.to_map());
-        call.route.response_headers.apply(&mut headers);
         let evidence = answer.evidence;
         let mut answer = self.answer(status, Lines::new(), AnswerBody::Raw(Box::new(raw)));
         answer.headers = headers;

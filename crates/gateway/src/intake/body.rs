@@ -101,6 +101,7 @@ pub async fn body(
                 raw,
                 upload,
                 upgrade,
+                ticket: None,
                 terms,
             }))
         }

@@ -21,6 +21,7 @@ use http1::{Headers, Received};
 use types::Deadline;
 
 use crate::bytes::HeldBytes;
+use crate::lanes::idempotency::Ticket;
 use crate::relay::hold::HoldNotice;
 use crate::serve::RequestBody;
 
@@ -132,6 +133,8 @@ pub struct HttpCall {
     pub upload: Option<Upload>,
     /// The protocol that its connection is to speak from then on, where one is asked for.
     pub upgrade: Option<HeaderValue>,
+    /// Its hold on its idempotency key, where it has one.
+    pub ticket: Option<Arc<Ticket>>,
     /// What both lanes have.
     pub terms: Terms,
 }

@@ -3,15 +3,19 @@
 
 pub mod health;
 mod hop;
+pub mod idempotency;
 mod upstreams;
 
 pub(crate) use hop::without_hop;
 pub(crate) use upstreams::order;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use diagnosis::Code;
 
-use crate::intake::{Head, HeadLane};
+use crate::gate::Shared;
+use crate::intake::{Call, Head, HeadLane};
 use crate::keyring::Caller;
 use crate::policy::Policy;
 use crate::refusal::{self, Refusal};
@@ -48,6 +52,21 @@ pub fn listing(policy: &Policy, caller: &Caller, head: &Head) -> Result<Option<B
         }
     };
     Ok(Some(Bytes::from(json.to_string())))
+}
+
+/// What a plain call was answered before, under the idempotency key that it brings.
+///
+/// # Errors
+/// The key is in use at this moment, was used for another request, or is none.
+pub fn answered_before(
+    shared: &Shared,
+    caller: &Caller,
+    call: &mut Call,
+) -> Result<Option<Arc<idempotency::Remembered>>, Refusal> {
+    match call {
+        Call::Http(call) => shared.idempotency.enter(&shared.clock, caller, call),
+        Call::Model(_) => Ok(None),
+    }
 }
 
 /// One model. An alias is owned by the gateway, any other by its provider; a demo model says what it is.

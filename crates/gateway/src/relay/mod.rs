@@ -56,7 +56,10 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
     });
     let body = match body {
         AnswerBody::Whole { bytes, usage } => {
-            lines.put("content-type", "application/json");
+            // One that is given again brings its own.
+            if headers.is_empty() {
+                lines.put("content-type", "application/json");
+            }
             let mut settlement = Settlement::new(journal, place, price, ticket).of_visit(visit);
             settlement.used(&usage);
             settlement.sent(bytes.len());

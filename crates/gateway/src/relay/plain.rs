@@ -26,16 +26,16 @@ pub(super) fn relay(
     settlement: Settlement,
     status: StatusCode,
 ) -> ReplyBody {
-    if raw.first.is_none() && raw.body.is_finished() {
-        settlement.complete();
-        return ReplyBody::whole(Bytes::new());
-    }
-    let relay = Box::new(Relay {
+    let mut relay = Box::new(Relay {
         gate,
         raw,
         settlement: Some(settlement),
         status,
     });
+    if relay.raw.first.is_none() && relay.raw.body.is_finished() {
+        relay.complete();
+        return ReplyBody::whole(Bytes::new());
+    }
     ReplyBody::chunks(unfold(relay, |mut relay| async move {
         let next = relay.next().await?;
         Some((next, relay))
@@ -58,17 +58,20 @@ impl Relay {
         };
         match next {
             Some(Ok(bytes)) => {
+                if let Some((ticket, _)) = &self.raw.remember {
+                    ticket.passed(&bytes);
+                }
                 if let Some(settlement) = &mut self.settlement {
                     settlement.sent(bytes.len());
                 }
                 // Of an answer of announced length nobody asks for more than its last byte.
                 if self.raw.body.is_finished() {
-                    self.settlement.take()?.complete();
+                    self.complete();
                 }
                 Some(Ok(bytes))
             }
             None => {
-                self.settlement.take()?.complete();
+                self.complete();
                 None
             }
             Some(Err(fault)) => {
@@ -77,6 +80,16 @@ impl Relay {
                 tokio::task::yield_now().await;
                 Some(Err(Broken))
             }
+        }
+    }
+
+    /// The answer is whole: a later call with the same idempotency key gets it again, or may begin.
+    fn complete(&mut self) {
+        if let Some((ticket, headers)) = self.raw.remember.take() {
+            ticket.answered(self.status, &headers);
+        }
+        if let Some(settlement) = self.settlement.take() {
+            settlement.complete();
         }
     }
 

@@ -136,6 +136,7 @@ fn gateway_before(upstream: SocketAddr) -> (Server, String) {
         loads: resilience::balance::Loads::default(),
         conversations: Arc::default(),
         lines: Arc::default(),
+        idempotency: Arc::default(),
     });
     let parts = Parts {
         shared,

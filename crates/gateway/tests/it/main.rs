@@ -16,6 +16,7 @@ mod door;
 mod drain;
 mod failover;
 mod http2;
+mod idempotency;
 mod incidents;
 mod leaving;
 mod metrics;

@@ -128,6 +128,7 @@ impl Rig {
             policy: ArcSwap::from_pointee(policy),
             bytes: ByteBudget::new(build.memory.unwrap_or(256 << 20)),
             registry: resilience::Registry::new(clock.now()),
+            idempotency: Arc::default(),
             drained: Drained::default(),
             loads: Loads::default(),
             conversations: Arc::default(),
