@@ -17,6 +17,7 @@ use tower_service::Service;
 use types::{Clock, Secret};
 
 use crate::api::{self, Guard, RunningCall};
+use crate::history::History;
 use crate::problem::Problem;
 use crate::session::{Sessions, Visitor};
 use crate::{assets, browser, metrics, openapi};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub in_flight: Box<dyn Fn() -> Vec<RunningCall> + Send + Sync>,
     /// Where breakers and limits stand: providers, keys, targets, each in the order of their names.
     pub guards: Box<dyn Fn() -> Vec<Guard> + Send + Sync>,
+    /// Which upstreams of plain routes are well, by URL: those whose health is asked after.
+    pub well: Box<dyn Fn() -> Vec<(String, bool)> + Send + Sync>,
     /// The metrics, in the format that an `Accept` header asks for.
     pub metrics: Scrapes,
     /// The program's version.
@@ -89,6 +92,7 @@ pub(crate) struct Inner {
     parts: Parts,
     sessions: Sessions,
     started_ms: u64,
+    history: History,
     reading: Arc<Semaphore>,
     live: Arc<Semaphore>,
     /// One change of what is drained at a time, so that the last one stored is the last one in force.
@@ -106,6 +110,17 @@ impl Inner {
 
     pub(crate) fn started_ms(&self) -> u64 {
         self.started_ms
+    }
+
+    /// Where breakers and limits stand; the history learns of it.
+    pub(crate) fn guards(&self) -> Vec<Guard> {
+        let guards = (self.parts.guards)();
+        self.history.look(&guards, self.parts.clock.unix_millis());
+        guards
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     /// Asks the store where blocking is allowed.
@@ -198,6 +213,7 @@ impl App {
         let inner = Arc::new(Inner {
             sessions: Sessions::new(&parts.admin_token, parts.listen.port(), &parts.ui_url),
             started_ms: parts.clock.unix_millis(),
+            history: History::default(),
             reading: Arc::new(Semaphore::new(READING)),
             live: Arc::new(Semaphore::new(LIVE)),
             draining: Semaphore::new(1),
@@ -207,6 +223,11 @@ impl App {
             router: router(Arc::clone(&inner)),
             inner,
         }
+    }
+
+    /// Notes what targets did since the last time: several times a minute, so that each minute has its own.
+    pub fn look_at_guards(&self) {
+        drop(self.inner.guards());
     }
 
     /// A link that signs a browser in: once, for ten minutes.

@@ -8,6 +8,7 @@ pub mod api;
 mod app;
 mod assets;
 mod browser;
+mod history;
 mod metrics;
 mod openapi;
 mod problem;

@@ -144,6 +144,16 @@ impl Policy {
         self.upstreams.values().map(|ready| &**ready)
     }
 
+    /// Which upstreams of plain routes are well, by URL: those whose health is asked after.
+    #[must_use]
+    pub fn health(&self) -> Vec<(String, bool)> {
+        let asked = self.upstreams.iter().filter_map(|(url, upstream)| {
+            let checked = upstream.checked.as_ref()?;
+            Some((url.to_string(), checked.is_well()))
+        });
+        asked.collect()
+    }
+
     /// `goodgate.yaml:14`: a line of the configuration, where there is a file.
     #[must_use]
     pub fn place(&self, line: Option<usize>) -> Option<String> {

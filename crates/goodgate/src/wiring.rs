@@ -170,6 +170,7 @@ impl Beside {
                 admin_listener::serve(listener, self.app.clone(), tasks.clone(), drain()),
             );
         }
+        tasks.spawn("history", keep_history(self.app.clone()));
         tasks.spawn(
             "admin pages",
             pages::answer(self.app, self.admin_calls, tasks.clone(), drain()),
@@ -193,6 +194,19 @@ impl Beside {
             }
         });
         successor
+    }
+}
+
+/// What targets do is looked at so often: a minute that is shown is off by as much.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Notes what targets did, for the Providers page.
+async fn keep_history(app: App) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        app.look_at_guards();
     }
 }
 
@@ -246,7 +260,7 @@ fn admin_parts(
     own: Option<&TcpListener>,
 ) -> Result<AdminParts, ServeError> {
     let (policies, clock) = (Arc::clone(shared), Arc::clone(&shared.clock));
-    let (drained, guarded) = (Arc::clone(shared), Arc::clone(shared));
+    let (drained, guarded, asked) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
     let tables = server.in_flight().to_vec();
     let base_url = public_url(&shared.policy.load().snapshot, server.address());
     let listen = own.map_or_else(|| Ok(server.address()), TcpListener::local_addr)?;
@@ -257,6 +271,7 @@ fn admin_parts(
         drains_changed: Box::new(move |marks| drained.drained.replace(marks)),
         in_flight: Box::new(move || running_calls(&tables, &*clock)),
         guards: Box::new(move || guards(&guarded)),
+        well: Box::new(move || asked.policy.load().health()),
         metrics: scrapes(server),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         env_command: format!(

@@ -469,6 +469,16 @@ export interface components {
              */
             refused: number;
         };
+        /** @description Failures of one code. */
+        Cause: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            attempts: number;
+            /** @description The code. */
+            code: string;
+        };
         /**
          * @description How well usage and cost are known.
          * @enum {string}
@@ -794,6 +804,20 @@ export interface components {
              */
             missed: number;
         };
+        /** @description A failed attempt. */
+        LastFailure: {
+            /**
+             * Format: int64
+             * @description When: milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description Its code. */
+            code: string;
+            /** @description One line of evidence. */
+            evidence: string | null;
+            /** @description The call. */
+            request: string;
+        };
         /** @description A link that signs a browser in, once. */
         Link: {
             /**
@@ -964,6 +988,8 @@ export interface components {
         };
         /** @description A configured provider. */
         ProviderView: {
+            /** @description The aliases that have a target here. */
+            aliases: string[];
             /** @description Where it is. */
             base_url: string;
             /** @description What it is called with. */
@@ -999,8 +1025,12 @@ export interface components {
         Providers: {
             /** @description In the order in which they were written. */
             providers: components["schemas"]["ProviderView"][];
-            /** @description Where breakers and limits of the upstreams of plain routes stand; empty before their first call. */
-            upstreams: components["schemas"]["Guard"][];
+            /** @description What the last hour showed of each target, by its name: `provider/model`, or an upstream's URL. */
+            seen: {
+                [key: string]: components["schemas"]["Seen"];
+            };
+            /** @description The upstreams of plain routes, in the order in which they were written. */
+            upstreams: components["schemas"]["UpstreamView"][];
         };
         /** @description One call and its attempts. */
         Request: {
@@ -1205,6 +1235,31 @@ export interface components {
             /** @description Where the latest attempt went. */
             target: string | null;
         };
+        /** @description What the last hour showed of a target. */
+        Seen: {
+            /** @description Why they failed, the most frequent first, eight causes at most. */
+            causes: components["schemas"]["Cause"][];
+            /**
+             * Format: int64
+             * @description How many of them failed.
+             */
+            failed: number;
+            /** @description Its minutes with answers or failures, oldest first; exact, and forgotten at a restart. */
+            history: components["schemas"]["Slice"][];
+            last_failure: components["schemas"]["LastFailure"] | null;
+            /**
+             * Format: int64
+             * @description How many failed in calls that were answered all the same.
+             */
+            recovered: number;
+            /**
+             * Format: int64
+             * @description Attempts among the latest 500 calls of the hour: all below is taken from these.
+             */
+            sample: number;
+            /** @description Time to the first content; of plain routes, to the first byte. */
+            ttft: components["schemas"]["Spread"];
+        };
         /** @description Who asks. */
         SessionView: {
             /**
@@ -1231,6 +1286,24 @@ export interface components {
             cost_nano_usd: number;
             /** @description Its name; null for calls without one. */
             name: string | null;
+        };
+        /** @description One minute of a target. */
+        Slice: {
+            /**
+             * Format: int64
+             * @description Good answers.
+             */
+            answered: number;
+            /**
+             * Format: int64
+             * @description Failures.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description When it begins: milliseconds since 1970.
+             */
+            start_ms: number;
         };
         /** @description One snippet. */
         Snippet: {
@@ -1270,7 +1343,7 @@ export interface components {
             p95_ms: number | null;
             /**
              * Format: int64
-             * @description How many calls were looked at, 200 at most.
+             * @description How many were looked at.
              */
             sample: number;
         };
@@ -1402,6 +1475,17 @@ export interface components {
              * @description The part of `output` that was reasoning.
              */
             reasoning: number;
+        };
+        /** @description An upstream of plain routes. */
+        UpstreamView: {
+            drained: components["schemas"]["Drain"] | null;
+            guard: components["schemas"]["Guard"] | null;
+            /** @description What its health check shows; null where there is none. */
+            is_well: boolean | null;
+            /** @description The routes that lead there. */
+            routes: string[];
+            /** @description Its URL. */
+            url: string;
         };
         /** @description Tokens of one call; null where the provider did not say. */
         Usage: {

@@ -220,9 +220,9 @@ pub struct Share {
 }
 
 /// How long calls took. Not exact: taken from the latest rows that are kept.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Spread {
-    /// How many calls were looked at, 200 at most.
+    /// How many were looked at.
     pub sample: u64,
     /// Half took less.
     pub p50_ms: Option<u64>,
@@ -342,7 +342,7 @@ fn shares(lines: &[CountLine], name: impl Fn(&CountLine) -> Option<String>) -> V
     shares
 }
 
-fn spread(values: impl Iterator<Item = u64>) -> Spread {
+pub(super) fn spread(values: impl Iterator<Item = u64>) -> Spread {
     let mut values: Vec<u64> = values.collect();
     values.sort_unstable();
     let at = |percent: usize| {

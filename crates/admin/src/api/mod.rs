@@ -11,6 +11,7 @@ pub mod models;
 pub mod providers;
 pub mod query;
 pub mod requests;
+pub mod seen;
 pub mod session;
 pub mod snippets;
 pub mod status;

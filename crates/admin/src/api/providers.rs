@@ -1,18 +1,22 @@
 //! Configured providers and the credentials they are called with; never a credential itself.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
-use config::{Provider, Window};
+use config::{Provider, Snapshot, Window};
 use provider::Scheme;
 use serde::Serialize;
-use store::DrainRow;
+use store::{DrainRow, Filter};
 use types::Secret;
 use utoipa::ToSchema;
 
 use super::drains::Drain;
 use super::guards::{self, Guard, OfProvider};
 use super::models::line;
+use super::seen::{self, Seen};
 use crate::app::Shared;
+use crate::history::first_minute;
 use crate::problem::Problem;
 
 /// The configured providers.
@@ -20,8 +24,25 @@ use crate::problem::Problem;
 pub struct Providers {
     /// In the order in which they were written.
     pub providers: Vec<ProviderView>,
-    /// Where breakers and limits of the upstreams of plain routes stand; empty before their first call.
-    pub upstreams: Vec<Guard>,
+    /// The upstreams of plain routes, in the order in which they were written.
+    pub upstreams: Vec<UpstreamView>,
+    /// What the last hour showed of each target, by its name: `provider/model`, or an upstream's URL.
+    pub seen: BTreeMap<String, Seen>,
+}
+
+/// An upstream of plain routes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UpstreamView {
+    /// Its URL.
+    pub url: String,
+    /// The routes that lead there.
+    pub routes: Vec<String>,
+    /// What its health check shows; null where there is none.
+    pub is_well: Option<bool>,
+    /// Whether it is drained by hand.
+    pub drained: Option<Drain>,
+    /// Where its breaker and limit stand; null before its first call.
+    pub guard: Option<Guard>,
 }
 
 /// A configured provider.
@@ -41,6 +62,8 @@ pub struct ProviderView {
     pub credentials: Vec<CredentialView>,
     /// Models that its entry lists; empty: any.
     pub models: Vec<String>,
+    /// The aliases that have a target here.
+    pub aliases: Vec<String>,
     /// Whether it was taken from the environment or found on this machine.
     pub detected: bool,
     /// Whether it is the scripted one inside goodgate.
@@ -94,23 +117,77 @@ pub struct CredentialView {
     responses((status = 200, body = Providers), (status = "4XX", body = Problem))
 )]
 pub(crate) async fn list(State(app): State<Shared>) -> Result<Json<Providers>, Problem> {
-    let marks = app.blocking(store::Store::drains).await?;
-    let snapshot = (app.parts().snapshot)();
     let now = app.parts().clock.unix_millis();
-    let mut guards = (app.parts().guards)();
+    let last_hour = Filter {
+        since: Some(first_minute(now)),
+        ..Filter::default()
+    };
+    let (marks, latest) = app
+        .blocking(move |store| {
+            let latest = store.recent(&last_hour, None, seen::SAMPLE)?;
+            Ok((store.drains()?, latest.rows))
+        })
+        .await?;
+    let snapshot = (app.parts().snapshot)();
+    let mut guards = app.guards();
     let providers = snapshot
         .providers_in_order()
         .map(|provider| {
             let own = guards::take(&mut guards, provider.id.as_str());
-            ProviderView::new(provider, &marks, own, now)
+            let aliases = aliases(&snapshot, provider);
+            ProviderView::new(provider, aliases, &marks, own, now)
         })
         .collect();
-    // The scripted models are providers of their own; what is left is of plain routes.
-    guards.retain(|guard| guard.level == "target" && guard.name.contains("://"));
     Ok(Json(Providers {
         providers,
-        upstreams: guards,
+        upstreams: upstreams(&snapshot, &marks, guards, &(app.parts().well)()),
+        seen: seen::by_target(&latest, app.history().read()),
     }))
+}
+
+/// The upstreams of routes, each once.
+fn upstreams(
+    snapshot: &Snapshot,
+    marks: &[DrainRow],
+    mut guards: Vec<Guard>,
+    well: &[(String, bool)],
+) -> Vec<UpstreamView> {
+    let mut views: Vec<UpstreamView> = Vec::new();
+    for route in &snapshot.routes {
+        for upstream in &route.upstreams {
+            let (url, name) = (&*upstream.label, route.name.to_string());
+            if let Some(known) = views.iter_mut().find(|view| view.url == url) {
+                known.routes.push(name);
+                continue;
+            }
+            let is_its = |guard: &Guard| guard.level == "target" && guard.name == url;
+            let place = guards.iter().position(is_its);
+            let mark = marks.iter().find(|mark| mark.name == url);
+            views.push(UpstreamView {
+                url: url.to_owned(),
+                routes: vec![name],
+                is_well: well.iter().find(|(of, _)| of == url).map(|(_, is)| *is),
+                drained: mark.cloned().map(Drain::from),
+                guard: place.map(|place| guards.swap_remove(place)),
+            });
+        }
+    }
+    views
+}
+
+/// The aliases that have a target at the provider, by name.
+fn aliases(snapshot: &Snapshot, provider: &Provider) -> Vec<String> {
+    let leads_there = |policy: &config::ModelPolicy| {
+        let mut targets = policy.targets.iter();
+        targets.any(|target| target.provider.id == provider.id)
+    };
+    let policies = snapshot
+        .models
+        .values()
+        .filter(|policy| leads_there(policy));
+    let mut names: Vec<String> = policies.map(|policy| policy.alias.to_string()).collect();
+    names.sort_unstable();
+    names
 }
 
 fn drained(provider: &Provider, marks: &[DrainRow]) -> Vec<Drain> {
@@ -142,7 +219,13 @@ fn maintenance(provider: &Provider, now: u64) -> Vec<MaintenanceView> {
 }
 
 impl ProviderView {
-    fn new(provider: &Provider, marks: &[DrainRow], guards: OfProvider, now: u64) -> Self {
+    fn new(
+        provider: &Provider,
+        aliases: Vec<String>,
+        marks: &[DrainRow],
+        guards: OfProvider,
+        now: u64,
+    ) -> Self {
         let OfProvider {
             own,
             mut credentials,
@@ -174,6 +257,7 @@ impl ProviderView {
                 .iter()
                 .map(|model| model.name.as_str().to_owned())
                 .collect(),
+            aliases,
             detected: provider.detected,
             demo: provider.kind.place == provider::Place::Inside,
             line: line(provider.line),

@@ -1,7 +1,11 @@
 //! Models, providers, codes, the gateway itself, and what to paste.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use store::KeyRow;
+use store::{AttemptRow, CallRow, KeyRow, Outcome, Phases};
 use types::KeyId;
 
 use crate::Bench;
@@ -147,6 +151,67 @@ async fn where_breakers_and_limits_stand_is_shown_with_what_they_guard() {
     // A provider that had no call yet has nothing to show.
     assert_eq!(shown["providers"][1]["guard"], Value::Null);
     assert_eq!(shown["providers"][1]["targets"], json!([]));
-    assert_eq!(shown["upstreams"][0]["name"], "https://api.weather.example");
+    let weather = &shown["upstreams"][0];
+    assert_eq!(weather["url"], "https://api.weather.example");
+    assert_eq!(weather["routes"], json!(["weather"]));
+    assert_eq!(weather["is_well"], false);
+    assert_eq!(weather["guard"]["state"], "ramping");
     assert_eq!(shown["upstreams"].as_array().map(Vec::len), Some(1));
+    assert_eq!(openai["aliases"], json!(["smart"]));
+}
+
+#[tokio::test]
+async fn what_the_last_hour_showed_of_a_target_is_told_with_its_causes() {
+    let bench = Bench::new();
+    let failed = bench.failed();
+    let (id, began) = (failed.id.to_string(), failed.unix_millis);
+    bench.record(failed);
+    bench.record(CallRow {
+        attempts: vec![AttemptRow {
+            phases: Phases {
+                first_token: Some(Duration::from_millis(640)),
+                ..Phases::default()
+            },
+            ..AttemptRow::new(1, Arc::from("openai/gpt-5-mini"))
+        }],
+        ..bench.row(Outcome::Ok)
+    });
+    let shown = bench.read("/api/v1/providers").await;
+    let seen = &shown["seen"]["openai/gpt-5-mini"];
+    assert_eq!(seen["sample"], 3);
+    assert_eq!(
+        (&seen["failed"], &seen["recovered"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(
+        seen["causes"],
+        json!([{"code": "bad_gateway", "attempts": 1}, {"code": "connection_refused", "attempts": 1}])
+    );
+    let last = json!({"at_ms": began + 1_810, "code": "connection_refused", "evidence": "connection refused", "request": id});
+    assert_eq!(seen["last_failure"], last);
+    assert_eq!(
+        seen["ttft"],
+        json!({"sample": 1, "p50_ms": 640, "p95_ms": 640})
+    );
+}
+
+#[tokio::test]
+async fn minutes_of_targets_are_kept_for_an_hour() {
+    let bench = Bench::new();
+    bench.around.answered.store(3, Ordering::Relaxed);
+    bench.app.look_at_guards();
+    bench.tick(Duration::from_secs(60));
+    bench.around.answered.store(5, Ordering::Relaxed);
+    let shown = bench.read("/api/v1/providers").await;
+    let history = &shown["seen"]["openai/gpt-5-mini"]["history"];
+    let answered: Vec<_> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["answered"])
+        .collect();
+    assert_eq!(answered, [3, 2]);
+    bench.tick(Duration::from_secs(3_600));
+    let shown = bench.read("/api/v1/providers").await;
+    assert_eq!(shown["seen"]["openai/gpt-5-mini"], Value::Null);
 }

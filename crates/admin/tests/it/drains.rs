@@ -26,7 +26,7 @@ impl Bench {
 
     /// What is in force in the gateway.
     fn in_force(&self) -> Vec<String> {
-        let marks = self.drained.lock();
+        let marks = self.around.drained.lock();
         marks.iter().map(|mark| mark.name.clone()).collect()
     }
 }

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::http::{HeaderMap, Request, Response, StatusCode};
@@ -51,13 +52,18 @@ struct Bench {
     clock: ManualClock,
     folder: Arc<StateFolder>,
     snapshot: Arc<Snapshot>,
-    /// The marks that were last put in force.
-    drained: Drained,
+    around: Around,
     _home: tempfile::TempDir,
 }
 
-/// What the app under test puts in force.
-type Drained = Arc<Mutex<Vec<DrainRow>>>;
+/// What stands for the gateway around the app under test.
+#[derive(Clone, Default)]
+struct Around {
+    /// The marks that were last put in force.
+    drained: Arc<Mutex<Vec<DrainRow>>>,
+    /// Good answers of `openai/gpt-5-mini`.
+    answered: Arc<AtomicU64>,
+}
 
 struct Answer {
     status: StatusCode,
@@ -108,14 +114,14 @@ impl Bench {
         };
         let environment = Environment::from_pairs([]);
         let snapshot = Arc::new(config::load(&source, &environment).unwrap().snapshot);
-        let drained = Drained::default();
+        let around = Around::default();
         let mut bench = Self {
-            app: app(&store, &clock, &snapshot, &drained, listen, TOKEN),
+            app: app(&store, &clock, &snapshot, &around, listen, TOKEN),
             store,
             clock,
             folder,
             snapshot,
-            drained,
+            around,
             _home: home,
         };
         bench.restart(TOKEN, listen);
@@ -128,7 +134,7 @@ impl Bench {
             &self.store,
             &self.clock,
             &self.snapshot,
-            &self.drained,
+            &self.around,
             listen,
             token,
         );
@@ -259,11 +265,11 @@ fn app(
     store: &Arc<Store>,
     clock: &ManualClock,
     snapshot: &Arc<Snapshot>,
-    drained: &Drained,
+    around: &Around,
     listen: &str,
     token: &str,
 ) -> App {
-    let (snapshot, drained) = (Arc::clone(snapshot), Arc::clone(drained));
+    let (snapshot, Around { drained, answered }) = (Arc::clone(snapshot), around.clone());
     let listen: SocketAddr = listen.parse().unwrap();
     App::new(Parts {
         store: Arc::clone(store),
@@ -271,7 +277,8 @@ fn app(
         snapshot: Box::new(move || Arc::clone(&snapshot)),
         drains_changed: Box::new(move |marks| *drained.lock() = marks),
         in_flight: Box::new(|| [5, 900, 70].map(running).to_vec()),
-        guards: Box::new(guards),
+        guards: Box::new(move || guards(answered.load(Ordering::Relaxed))),
+        well: Box::new(|| vec![("https://api.weather.example".to_owned(), false)]),
         metrics: Box::new(|accept| Scrape {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             text: format!("asked_for{{accept=\"{}\"}} 1\n", accept.unwrap_or_default()),
@@ -286,7 +293,7 @@ fn app(
 }
 
 /// A provider that is well but for one model and one key, and an upstream of a route.
-fn guards() -> Vec<Guard> {
+fn guards(answered: u64) -> Vec<Guard> {
     let of = |level: &str, name: &str, state: &str| Guard {
         level: level.to_owned(),
         name: name.to_owned(),
@@ -301,6 +308,7 @@ fn guards() -> Vec<Guard> {
             cause: Some("bad_gateway".to_owned()),
             open_since_ms: Some(1_790_000_000_000),
             limit: Some(7),
+            answered,
             shadow: [("latency".to_owned(), 3)].into(),
             ..of("target", "openai/gpt-5-mini", "half_open")
         },
