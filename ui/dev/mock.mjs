@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { BAD_GATEWAY, CALLS, call, DETAILS, detail, FAILED, INCIDENT, NO_ROUTE } from "../fixtures/calls.mjs";
+import { providers } from "../fixtures/providers.mjs";
 
 /** @typedef {import("../src/api/types").Call} Call */
 
@@ -194,6 +195,8 @@ const answers = {
       many === 0 ? [] : incidents.filter((one) => query.get("open") !== "true" || one.ended_ms === null),
     next: null,
   }),
+  "/api/v1/providers": () =>
+    many === 0 ? { providers: [], upstreams: [], seen: {} } : providers(Date.now()),
   "/api/v1/models": () => ({ aliases: [], direct: ["openai/gpt-5-mini", "local/smollm2"], routes: [] }),
   "/api/v1/codes": () => ({ codes: [BAD_GATEWAY, NO_ROUTE] }),
   "/api/v1/session": () => ({ kind: "browser", expires_ms: Date.now() + 1e9 }),

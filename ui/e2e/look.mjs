@@ -24,8 +24,9 @@ export async function looks(page, faults, calls) {
     await page.emulateMedia({ colorScheme: dark ? "dark" : "light", reducedMotion: "reduce" });
     await page.setViewportSize({ width, height });
     if (path !== undefined) await page.goto(path.startsWith("http") ? path : `${base}${path}`);
+    if (act !== undefined && path === undefined) await act();
     if (text !== undefined) await page.getByText(text, { exact: false }).first().waitFor({ timeout: 15_000 });
-    if (act !== undefined) await act();
+    if (act !== undefined && path !== undefined) await act();
     await page.evaluate(() => document.fonts.ready);
     await page.screenshot({ path: join(folder, `${name}.png`), fullPage: whole });
     await page.evaluate(axe);
@@ -103,6 +104,36 @@ export async function looks(page, faults, calls) {
         await look("error-dark", { dark: true });
         await look("error-narrow", { width: 400, height: 860, whole: true });
       }
+    }
+    await look("providers", { path: "/ui/providers", text: "Providers" });
+    await look("providers-shown", {
+      act: () => page.locator("[data-entry]").first().click(),
+      text: "What went wrong",
+      whole: true,
+    });
+    await look("providers-shown-dark", { dark: true, whole: true });
+    await look("providers-tablet", { width: 1000, whole: true });
+    await look("providers-narrow", { width: 400, height: 860, whole: true });
+    await look("providers-drain", {
+      act: () =>
+        page
+          .getByRole("button", { name: /^Drain / })
+          .first()
+          .click(),
+    });
+    await look("providers-drain-dark", { dark: true, width: 400, height: 860 });
+    await look("incidents", { path: "/ui/incidents", text: "Failures of one cause" });
+    await look("incidents-dark", { dark: true });
+    await look("incidents-narrow", { width: 400, height: 860, whole: true });
+    const incident = await page
+      .locator("a[href*='/ui/incidents/inc_']")
+      .first()
+      .getAttribute("href", { timeout: 1_000 })
+      .catch(() => null);
+    if (incident !== null) {
+      await look("incident", { path: incident, text: "The last calls that met it", whole: true });
+      await look("incident-dark", { dark: true, whole: true });
+      await look("incident-narrow", { width: 400, height: 860, whole: true });
     }
     await look("errors", { path: "/ui/errors", text: "Every failure has one name" });
     await look("errors-narrow", { width: 400, height: 860 });

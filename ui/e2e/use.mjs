@@ -122,4 +122,20 @@ export async function use(page, faults, calls) {
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   expect("closing the help leaves the filters alone", /since=/.test(search()), true);
+
+  await page.goto(`${base}/ui/providers`);
+  const entries = page.locator("[data-entry]");
+  await entries.first().waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.getByText("What went wrong").first().waitFor();
+  expect("what is unfolded is in the address", /^\?show=./.test(search()), true);
+  await page
+    .getByRole("button", { name: /^Drain / })
+    .first()
+    .click();
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  expect("closing the dialogue drains nothing", await page.getByText("Out of use by hand").count(), 0);
 }

@@ -1,6 +1,6 @@
 //! A configuration snapshot made ready for calls: destinations and header blocks are prepared once, not for each call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
@@ -144,14 +144,21 @@ impl Policy {
         self.upstreams.values().map(|ready| &**ready)
     }
 
-    /// Which upstreams of plain routes are well, by URL: those whose health is asked after.
+    /// Which upstreams of plain routes are well, by URL: those whose health is asked after. One that several routes ask
+    /// after is well if all of them find it so.
     #[must_use]
     pub fn health(&self) -> Vec<(String, bool)> {
-        let asked = self.upstreams.iter().filter_map(|(url, upstream)| {
-            let checked = upstream.checked.as_ref()?;
-            Some((url.to_string(), checked.is_well()))
-        });
-        asked.collect()
+        let mut health: BTreeMap<&str, bool> = BTreeMap::new();
+        for route in &self.snapshot.routes {
+            for upstream in &route.upstreams {
+                let ready = self.upstream(&route.name, &upstream.label);
+                if let Some(checked) = ready.and_then(|ready| ready.checked.as_ref()) {
+                    *health.entry(&upstream.label).or_insert(true) &= checked.is_well();
+                }
+            }
+        }
+        let owned = health.into_iter().map(|(url, well)| (url.to_owned(), well));
+        owned.collect()
     }
 
     /// `goodgate.yaml:14`: a line of the configuration, where there is a file.

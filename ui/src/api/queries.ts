@@ -60,6 +60,12 @@ export const modelsQuery = queryOptions({
   staleTime: 60_000,
 });
 
+export const providersQuery = queryOptions({
+  queryKey: ["providers"],
+  queryFn: ({ signal }) => unwrap(api.GET("/api/v1/providers", { signal })),
+  refetchInterval: 3_000,
+});
+
 export const incidentsQuery = (open: boolean) =>
   infiniteQueryOptions({
     queryKey: ["incidents", open],

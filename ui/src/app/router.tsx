@@ -36,6 +36,14 @@ export const requestRoute = createRoute({
   component: lazyRouteComponent(() => import("../request/RequestPage"), "RequestPage"),
 });
 
+export const providersRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/providers",
+  validateSearch: (search: Record<string, unknown>): { show?: string } =>
+    typeof search.show === "string" && search.show !== "" ? { show: search.show } : {},
+  component: lazyRouteComponent(() => import("../providers/ProvidersPage"), "ProvidersPage"),
+});
+
 export const incidentsRoute = createRoute({
   getParentRoute: () => root,
   path: "/incidents",
@@ -67,6 +75,7 @@ export const router = createRouter({
     home,
     requestsRoute,
     requestRoute,
+    providersRoute,
     incidentsRoute,
     incidentRoute,
     codesRoute,

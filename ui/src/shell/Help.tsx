@@ -36,9 +36,17 @@ const KEYS: { title: string; keys: [string[], string][] }[] = [
     ],
   },
   {
+    title: "Providers",
+    keys: [
+      [["j", "k"], "next and previous one"],
+      [["Enter"], "show and hide its details"],
+    ],
+  },
+  {
     title: "Everywhere",
     keys: [
       [["g", "r"], "requests"],
+      [["g", "p"], "providers"],
       [["g", "i"], "incidents"],
       [["g", "e"], "errors"],
       [["?"], "this help"],
@@ -52,6 +60,7 @@ export function HelpProvider({ children }: { children: ReactNode }) {
   useKeys({
     "?": open,
     "g r": () => void navigate({ to: "/requests" }),
+    "g p": () => void navigate({ to: "/providers" }),
     "g i": () => void navigate({ to: "/incidents" }),
     "g e": () => void navigate({ to: "/errors" }),
   });

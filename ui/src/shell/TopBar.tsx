@@ -28,6 +28,7 @@ export function TopBar({ status, unreachable }: TopBarProps) {
         </Link>
         <nav className={css.nav} aria-label="Pages">
           <Link to="/requests">Requests</Link>
+          <Link to="/providers">Providers</Link>
           <Link to="/incidents">Incidents</Link>
           <Link to="/errors">Errors</Link>
         </nav>
