@@ -169,7 +169,7 @@ async fn get(
         mut body,
         mut evidence,
         ..
-    } = answer;
+    } = *answer;
     let headers = fields.to_map();
     heard.status = Some(status.as_u16());
     heard.date = text(&headers, &DATE).and_then(diagnosis::hint::http_date);

@@ -170,7 +170,7 @@ impl Running {
         Ok(Events {
             running: self,
             runtime,
-            answer,
+            answer: *answer,
             deadline,
             kept: Vec::new(),
         })
@@ -246,7 +246,7 @@ impl Running {
         path: &str,
         body: Option<&serde_json::Value>,
         deadline: Deadline,
-    ) -> Result<Answer, NotAsked> {
+    ) -> Result<Box<Answer>, NotAsked> {
         let token = read(&self.folder.join("admin-token"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (host, port) = self.admin.rsplit_once(':').unwrap_or((&self.admin, "4000"));

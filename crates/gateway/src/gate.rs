@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use http1::buffers::Buffers;
 use resilience::balance::Loads;
 use resilience::registry::Registry;
 use types::Clock;
@@ -62,9 +61,7 @@ pub struct Gate {
     /// This worker's client and pool.
     pub client: upstream::Client,
     /// Where this worker's calls are recorded.
-    pub recorder: Recorder,
-    /// What this worker's connections read and write through.
-    pub buffers: Arc<Buffers>,
+    pub recorder: Arc<Recorder>,
     /// The value of `Date`.
     pub dates: Dates,
 }

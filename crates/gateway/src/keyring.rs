@@ -3,8 +3,8 @@
 //! Keys are no part of the snapshot: they change one by one, at any time, and a revoked key must stop at once.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use config::Hold;
@@ -36,6 +36,8 @@ pub struct Caller {
     pub team: Option<TeamId>,
     /// What its calls hold of the byte budget.
     pub bytes: CallerBytes,
+    /// Its place among others, once it has been asked for.
+    pub(crate) rank: OnceLock<limits::queue::Caller>,
 }
 
 /// Which `x-goodgate-*` request headers a key may use; a caller must not be able to switch off policy.
@@ -79,6 +81,10 @@ impl Caller {
 
     /// Its place among others where there is no room for all.
     pub(crate) fn rank(&self) -> limits::queue::Caller {
+        *self.rank.get_or_init(|| self.ranked())
+    }
+
+    fn ranked(&self) -> limits::queue::Caller {
         let mut hasher = DefaultHasher::new();
         match &self.team {
             Some(team) => ("team", team.as_str()).hash(&mut hasher),
@@ -119,6 +125,7 @@ impl Caller {
             priority: Priority::default(),
             team: None,
             bytes: CallerBytes::default(),
+            rank: OnceLock::new(),
         }
     }
 }
@@ -126,7 +133,26 @@ impl Caller {
 /// All keys that may call.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    callers: ArcSwap<HashMap<KeyHash, Arc<Caller>>>,
+    callers: ArcSwap<HashMap<KeyHash, Arc<Caller>, BuildHasherDefault<OfDigest>>>,
+}
+
+/// Takes the first bytes of a digest for its hash: who wants many of them to be alike would have to break SHA-256.
+#[derive(Debug, Default)]
+struct OfDigest(u64);
+
+impl Hasher for OfDigest {
+    fn write(&mut self, digest: &[u8]) {
+        if let Some(first) = digest.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    /// How long a digest is tells nothing.
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Keyring {

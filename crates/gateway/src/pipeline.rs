@@ -11,16 +11,16 @@ use crate::intake::Inbound;
 use crate::journal::Journal;
 use crate::refusal::Refusal;
 use crate::relay::Reply;
+use crate::relay::hold::HoldNotice;
 use crate::{admission, attempt, intake, lanes, refusal, relay, routing};
 
 /// Answers one request. Dropping this future is the client hanging up: every guard settles itself.
-pub async fn answer(gate: &Arc<Gate>, inbound: Inbound) -> Reply {
-    let hold = inbound.hold.clone();
-    let mut journal = Journal::open(&gate.recorder, inbound.peer, &hold);
+pub async fn answer(gate: &Arc<Gate>, inbound: Inbound, hold: &HoldNotice) -> Reply {
+    let mut journal = Journal::open(&gate.recorder, inbound.peer, hold);
     let served = {
         let mut serving = pin!(serve(gate, inbound, &mut journal));
         poll_fn(|context| match serving.as_mut().poll(context) {
-            Poll::Pending if gate.shared.drain.gives_up(&hold) => {
+            Poll::Pending if gate.shared.drain.gives_up(hold) => {
                 Poll::Ready(Err(Refusal::shutting_down()))
             }
             polled => polled,
@@ -58,8 +58,8 @@ mod tests {
 
     /// Compiled, never run: the worker model stays one file that can change.
     #[expect(dead_code, reason = "it only has to compile")]
-    fn the_future_of_answer_is_send(gate: &Arc<Gate>, inbound: Inbound) {
-        let answering = answer(gate, inbound);
+    fn the_future_of_answer_is_send(gate: &Arc<Gate>, inbound: Inbound, hold: &HoldNotice) {
+        let answering = answer(gate, inbound, hold);
         is_send(&answering);
     }
 }

@@ -27,13 +27,14 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Guards the answer of this journal's call.
+    /// Guards the answer of this journal's call; the visit ends with it.
     #[must_use]
     pub fn new(
         journal: Journal,
         place: Place,
         price: Option<Price>,
         ticket: Option<Ticket>,
+        visit: Option<Visit>,
     ) -> Self {
         Self {
             journal: Some(journal),
@@ -41,17 +42,10 @@ impl Settlement {
             usage: TokenUsage::default(),
             sent: 0,
             content_events: 0,
-            visit: None,
+            visit,
             _place: place,
             ticket,
         }
-    }
-
-    /// Ends this visit with the answer.
-    #[must_use]
-    pub fn of_visit(mut self, visit: Option<Visit>) -> Self {
-        self.visit = visit;
-        self
     }
 
     /// The journal, while the answer runs.

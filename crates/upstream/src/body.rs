@@ -21,7 +21,7 @@ use crate::faults;
 use crate::http2::Incoming;
 use crate::identity::Identity;
 use crate::timer::{Limit, Wait};
-use http1::{BodyReader, Framing, Headers, Step};
+use http1::{BodyReader, Framing, Headers, Step, buffers};
 
 /// The most that is set aside at once for an announced length; more is made room for as it comes.
 const LARGEST_ROOM: usize = 1024 * 1024;
@@ -416,13 +416,13 @@ impl Body {
             }
         }
         if self.buffer.capacity() == 0 {
-            self.buffer = self.shared.buffers.take_read();
+            self.buffer = buffers::take_read();
         }
         let filled = connection.poll_fill(cx, &mut self.buffer);
         match filled {
             Poll::Pending => {
                 if self.buffer.is_empty() {
-                    self.shared.buffers.put_read(mem::take(&mut self.buffer));
+                    buffers::put_read(mem::take(&mut self.buffer));
                 }
                 Poll::Pending
             }
@@ -455,7 +455,7 @@ impl Body {
             let mut room = BytesMut::with_capacity(wanted + 1024);
             room.extend_from_slice(&self.buffer);
             let small = mem::replace(&mut self.buffer, room);
-            self.shared.buffers.put_read(small);
+            buffers::put_read(small);
         }
         true
     }
@@ -501,7 +501,7 @@ impl Body {
             self.shared
                 .put_back(&self.identity, self.idle_limit, connection, now);
         }
-        self.shared.buffers.put_read(mem::take(&mut self.buffer));
+        buffers::put_read(mem::take(&mut self.buffer));
         self.timer = None;
         self.waiting = None;
     }

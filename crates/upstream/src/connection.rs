@@ -217,7 +217,10 @@ impl Connection {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
-            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Stream::Plain(socket) => match slices {
+                [only] => Pin::new(socket).poll_write(cx, only),
+                _ => Pin::new(socket).poll_write_vectored(cx, slices),
+            },
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, slices),
         }
     }

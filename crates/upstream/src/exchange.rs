@@ -15,8 +15,7 @@ use crate::connection::Connection;
 use crate::faults;
 use crate::timer::{self, Limit, Timer, Wait};
 use crate::upload::{Sending, Stopped};
-use http1::buffers::Buffers;
-use http1::{Head, HeadReader};
+use http1::{Head, HeadReader, buffers};
 
 /// How many pieces one call of the system writes at most.
 const SLICES: usize = 16;
@@ -132,7 +131,6 @@ pub(crate) struct Exchange<'a> {
     /// The body in its place, where it is still coming.
     pub(crate) upload: &'a mut Option<Box<Sending>>,
     pub(crate) heads: HeadReader,
-    pub(crate) buffers: &'a Buffers,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) timers: &'a Timers,
     pub(crate) start: Instant,
@@ -181,7 +179,7 @@ impl Exchange<'_> {
         match outcome {
             Ok(head) => Ok(self.began(head, buffer)),
             Err(failed) => {
-                self.buffers.put_read(buffer);
+                buffers::put_read(buffer);
                 Err(failed)
             }
         }
@@ -289,13 +287,12 @@ impl Exchange<'_> {
     ) -> Poll<Result<Head, Failed>> {
         loop {
             if self.state.buffer.capacity() == 0 {
-                self.state.buffer = self.buffers.take_read();
+                self.state.buffer = buffers::take_read();
             }
             match self.connection.poll_fill(cx, &mut self.state.buffer) {
                 Poll::Pending => {
                     if self.state.buffer.is_empty() {
-                        self.buffers
-                            .put_read(std::mem::take(&mut self.state.buffer));
+                        buffers::put_read(std::mem::take(&mut self.state.buffer));
                     }
                     return Poll::Pending;
                 }

@@ -126,7 +126,7 @@ async fn ask(
         .send(place.destination, outgoing, place.timers)
         .await?;
     if answer.status.is_success() {
-        return Ok(answer);
+        return Ok(*answer);
     }
     let (idle, deadline) = (place.timers.header, place.timers.deadline);
     let body = answer.body.read_all(MAX_ERROR, idle, deadline).await;

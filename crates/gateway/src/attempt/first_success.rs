@@ -39,10 +39,12 @@ pub async fn first_success(
     plan: &Plan,
     call: Call,
     journal: &mut Journal,
-) -> Result<Answer, Refusal> {
+) -> Result<Box<Answer>, Refusal> {
     let now = || gate.shared.clock.now();
-    let mut course = Course::new(&gate.shared.registry, plan, &call, now());
-    let (mut going, mut place) = begin(&mut course, gate, plan, &call, journal).await?;
+    let since = now();
+    let mut course = Course::new(&gate.shared.registry, plan, &call, since);
+    let (mut going, mut place, mut started) =
+        begin(&mut course, gate, plan, &call, journal, since).await?;
     arm_hold(plan, &call, journal);
     loop {
         let Going {
@@ -54,7 +56,6 @@ pub async fn first_success(
         let Some(leg) = plan.legs.get(index) else {
             return Err(conclude::exhausted(gate, plan, &call, None, journal, None));
         };
-        let started = now();
         course.started(index, started);
         let n = course.attempts();
         journal.attempting(n, leg.label(), started);
@@ -86,7 +87,7 @@ pub async fn first_success(
                 success.answer.ticket = answered(ticket, &success, &call, made.ended);
                 course.has_answered(index);
                 leg.host().answered(made.ended);
-                return Ok(served(*success, visit, &made, journal));
+                return Ok(served(success, visit, &made, journal));
             }
             Tried::Failed(failure) => {
                 if teach(ticket, &failure, plan, made.ended)
@@ -97,7 +98,7 @@ pub async fn first_success(
                 let step = course.after(index, credential, &failure, made.ended);
                 let verbatim = failed(*failure, &made, step, journal);
                 match next(step, &mut course, gate, plan, journal).await {
-                    Ok(next) => going = next,
+                    Ok(next) => (going, started) = (next, now()),
                     Err(stop) => {
                         return Err(conclude::exhausted(
                             gate,
@@ -114,37 +115,42 @@ pub async fn first_success(
     }
 }
 
-/// Goes to the first target that takes the call; where none does, and one will soon, waits for it.
+/// Goes to the first target that takes the call, and when; where none does, and one will soon, waits for it.
 async fn begin(
     course: &mut Course<'_>,
     gate: &Gate,
     plan: &Plan,
     call: &Call,
     journal: &mut Journal,
-) -> Result<(Going, Option<Place>), Refusal> {
+    since: Instant,
+) -> Result<(Going, Option<Place>, Instant), Refusal> {
     let clock = &gate.shared.clock;
-    let since = clock.now();
+    let mut now = since;
     // Who comes while others wait before its first target does not overtake them.
     let first = plan
         .legs
         .first()
         .filter(|leg| gate.shared.lines.is_waited_for(leg.label()));
     let mut place = match first {
-        Some(_) => Some(stand_in_line(course, gate, plan, call, 0).await?),
+        Some(_) => {
+            let place = stand_in_line(course, gate, plan, call, 0).await?;
+            now = clock.now();
+            Some(place)
+        }
         None => None,
     };
     loop {
-        let now = clock.now();
         match course.begin(now) {
             Ok(mut going) => {
                 note_skips(&mut going, journal);
-                return Ok((going, place));
+                return Ok((going, place, now));
             }
             Err(closed) => {
                 let full = closed.full_leg(plan).filter(|_| place.is_none());
                 if let Some(full) = full {
                     arm_hold(plan, call, journal);
                     place = Some(stand_in_line(course, gate, plan, call, full).await?);
+                    now = clock.now();
                     continue;
                 }
                 let Some(wait) = course.wait(&closed, since, now) else {
@@ -152,6 +158,7 @@ async fn begin(
                 };
                 arm_hold(plan, call, journal);
                 tokio::time::sleep(wait).await;
+                now = clock.now();
             }
         }
     }
@@ -354,7 +361,7 @@ fn served(
     mut visit: Option<Visit>,
     made: &Made<'_>,
     journal: &mut Journal,
-) -> Answer {
+) -> Box<Answer> {
     if let Some(visit) = &mut visit {
         let times = &success.evidence.times;
         let began = times.first_token.or(times.first_byte);

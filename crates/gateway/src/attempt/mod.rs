@@ -46,7 +46,7 @@ pub struct Answered {
     /// The caller's place, given back when the answer has ended.
     pub place: Place,
     /// The answer.
-    pub answer: Answer,
+    pub answer: Box<Answer>,
 }
 
 impl Answered {
@@ -55,7 +55,7 @@ impl Answered {
     pub fn local(place: Place, json: Bytes) -> Self {
         Self {
             place,
-            answer: Answer::local(json),
+            answer: Box::new(Answer::local(json)),
         }
     }
 
@@ -64,13 +64,13 @@ impl Answered {
     pub(crate) fn again(place: Place, remembered: &Remembered) -> Self {
         Self {
             place,
-            answer: Answer::again(remembered),
+            answer: Box::new(Answer::again(remembered)),
         }
     }
 
     /// Answered by an upstream.
     #[must_use]
-    pub fn from_upstream(place: Place, answer: Answer) -> Self {
+    pub fn from_upstream(place: Place, answer: Box<Answer>) -> Self {
         Self { place, answer }
     }
 }

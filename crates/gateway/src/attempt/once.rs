@@ -24,7 +24,7 @@ use crate::routing::{Leg, Plan};
 #[derive(Debug)]
 pub(super) enum Tried {
     /// An answer, at least its beginning.
-    Answered(Box<Success>),
+    Answered(Success),
     /// None, and why.
     Failed(Box<Failure>),
 }
@@ -32,7 +32,7 @@ pub(super) enum Tried {
 /// An answer and what was seen of it.
 #[derive(Debug)]
 pub(super) struct Success {
-    pub(super) answer: Answer,
+    pub(super) answer: Box<Answer>,
     pub(super) evidence: Box<Evidence>,
     pub(super) losses: Vec<dialect::Loss>,
 }

@@ -45,7 +45,7 @@ impl Try<'_> {
         &self,
         call: &ModelCall,
         kind: &'static Kind,
-        answer: upstream::Answer,
+        answer: Box<upstream::Answer>,
         added_usage: bool,
     ) -> Tried {
         if !answer.status.is_success() {
@@ -79,9 +79,13 @@ impl Try<'_> {
         idle: Duration,
     ) -> Result<Bytes, upstream::BodyFault> {
         // A body that drips must not use up the time in which another target could answer.
-        let left = self.plan.deadline.left(self.now());
-        let (share, is_shortened) = self.within_room(left);
-        let deadline = self.plan.deadline.capped(self.now(), share);
+        let (mut deadline, mut share) = (self.plan.deadline, None);
+        if self.leaves_room {
+            let now = self.now();
+            let (time, is_shortened) = self.within_room(deadline.left(now));
+            deadline = deadline.capped(now, time);
+            share = is_shortened.then_some(time);
+        }
         let mut read = answer.body.read_all(MAX_WHOLE, idle, deadline).await;
         match &mut read {
             Ok(body) => {
@@ -92,11 +96,13 @@ impl Try<'_> {
             }
             Err(fault) => {
                 self.note_head(&mut answer.evidence, answer.status, &answer.headers);
-                if is_shortened && fault.fault == Fault::Deadline {
+                if let Some(value) = share
+                    && fault.fault == Fault::Deadline
+                {
                     fault.fault = Fault::FirstTokenTimeout;
                     fault.limit = Some(LimitFired {
                         name: "first_token",
-                        value: share,
+                        value,
                     });
                 }
             }
@@ -108,7 +114,7 @@ impl Try<'_> {
         &self,
         call: &ModelCall,
         kind: &'static Kind,
-        mut answer: upstream::Answer,
+        mut answer: Box<upstream::Answer>,
     ) -> Tried {
         let body = match self.whole_body(&mut answer, self.idle_limit(false)).await {
             Ok(body) => body,
@@ -125,11 +131,11 @@ impl Try<'_> {
                     usage: whole.usage,
                 };
                 let answer = self.answer(StatusCode::OK, lines, body);
-                Tried::Answered(Box::new(Success {
+                Tried::Answered(Success {
                     answer,
                     evidence,
                     losses: whole.losses,
-                }))
+                })
             }
             Err(fault) => self.bad_reply(evidence, kind, &answer.headers, &body, fault),
         }
@@ -140,7 +146,7 @@ impl Try<'_> {
         &self,
         call: &ModelCall,
         kind: &'static Kind,
-        mut answer: upstream::Answer,
+        mut answer: Box<upstream::Answer>,
         begun: &[u8],
     ) -> Tried {
         let rest = match self.whole_body(&mut answer, self.idle_limit(true)).await {
@@ -175,11 +181,11 @@ impl Try<'_> {
         };
         let lines = forwarded(&answer.headers, kind);
         let answer = self.answer(StatusCode::OK, lines, AnswerBody::Stream(Box::new(live)));
-        Tried::Answered(Box::new(Success {
+        Tried::Answered(Success {
             answer,
             evidence,
             losses: whole.losses,
-        }))
+        })
     }
 
     /// The answer to a call that asks for a stream: mostly one, whatever its media type says.
@@ -187,7 +193,7 @@ impl Try<'_> {
         &self,
         call: &ModelCall,
         kind: &'static Kind,
-        mut answer: upstream::Answer,
+        mut answer: Box<upstream::Answer>,
         added_usage: bool,
     ) -> Tried {
         self.note_head(&mut answer.evidence, answer.status, &answer.headers);
@@ -225,7 +231,7 @@ impl Try<'_> {
     async fn follow_stream(
         &self,
         kind: &'static Kind,
-        mut answer: upstream::Answer,
+        mut answer: Box<upstream::Answer>,
         mut flow: Flow,
         mut opening: Opening,
         begun: Vec<u8>,
@@ -285,14 +291,18 @@ impl Try<'_> {
         };
         let lines = forwarded(&answer.headers, kind);
         let answer = self.answer(StatusCode::OK, lines, AnswerBody::Stream(Box::new(live)));
-        Tried::Answered(Box::new(Success {
+        Tried::Answered(Success {
             answer,
             evidence,
             losses: Vec::new(),
-        }))
+        })
     }
 
-    pub(super) async fn read_plain(&self, call: &HttpCall, mut answer: upstream::Answer) -> Tried {
+    pub(super) async fn read_plain(
+        &self,
+        call: &HttpCall,
+        mut answer: Box<upstream::Answer>,
+    ) -> Tried {
         let status = answer.status;
         if let Some(upgraded) = answer.upgraded.take() {
             return self.tunnel(upgraded, answer);
@@ -341,15 +351,15 @@ impl Try<'_> {
         let evidence = answer.evidence;
         let mut answer = self.answer(status, Lines::new(), AnswerBody::Raw(Box::new(raw)));
         answer.headers = headers;
-        Tried::Answered(Box::new(Success {
+        Tried::Answered(Success {
             answer,
             evidence,
             losses: Vec::new(),
-        }))
+        })
     }
 
     /// Both sides agree on another protocol: the call's total time holds no more, unless it is configured.
-    fn tunnel(&self, upstream: upstream::Upgraded, answer: upstream::Answer) -> Tried {
+    fn tunnel(&self, upstream: upstream::Upgraded, answer: Box<upstream::Answer>) -> Tried {
         let headers = answer.headers.to_map();
         let protocol = headers.get(UPGRADE).cloned();
         let mut headers = lanes::without_hop(headers);
@@ -366,11 +376,11 @@ impl Try<'_> {
         let body = AnswerBody::Tunnel(Box::new(tunnel));
         let mut answer = self.answer(answer.status, Lines::new(), body);
         answer.headers = headers;
-        Tried::Answered(Box::new(Success {
+        Tried::Answered(Success {
             answer,
             evidence,
             losses: Vec::new(),
-        }))
+        })
     }
 
     /// A stream of events may last longer than other answers, where nobody says how long.
@@ -382,9 +392,9 @@ impl Try<'_> {
         Deadline::after(self.started, STREAM_TIME.saturating_sub(self.call_age))
     }
 
-    fn answer(&self, status: StatusCode, lines: Lines, body: AnswerBody) -> Answer {
+    fn answer(&self, status: StatusCode, lines: Lines, body: AnswerBody) -> Box<Answer> {
         let trail = self.call.terms().wishes.trail;
-        Answer {
+        Box::new(Answer {
             status,
             headers: HeaderMap::new(),
             lines,
@@ -395,14 +405,14 @@ impl Try<'_> {
             local: false,
             ticket: None,
             visit: None,
-        }
+        })
     }
 
     /// An answer with a status of failure: its body is evidence.
     async fn read_error(
         &self,
         model: Option<(&ModelCall, &'static Kind)>,
-        mut answer: upstream::Answer,
+        mut answer: Box<upstream::Answer>,
     ) -> Tried {
         let body = self.error_body(&mut answer).await;
         let mut evidence = answer.evidence;
@@ -471,18 +481,18 @@ impl Try<'_> {
         (evidence.excerpt, evidence.page_title) = diagnosis::excerpt::scrub(body, content_type);
     }
 
-    async fn not_an_answer(&self, mut answer: upstream::Answer, fault: ContentFault) -> Tried {
+    async fn not_an_answer(&self, mut answer: Box<upstream::Answer>, fault: ContentFault) -> Tried {
         let body = self.error_body(&mut answer).await;
         self.told_as(answer, &body, fault)
     }
 
     /// A page whose beginning is there.
-    async fn page(&self, mut answer: upstream::Answer, begun: &[u8]) -> Tried {
+    async fn page(&self, mut answer: Box<upstream::Answer>, begun: &[u8]) -> Tried {
         let rest = self.error_body(&mut answer).await;
         self.told_as(answer, &[begun, &*rest].concat(), ContentFault::Html)
     }
 
-    fn told_as(&self, answer: upstream::Answer, body: &[u8], fault: ContentFault) -> Tried {
+    fn told_as(&self, answer: Box<upstream::Answer>, body: &[u8], fault: ContentFault) -> Tried {
         let mut evidence = answer.evidence;
         evidence.phase = Phase::Body;
         count_bytes(&mut evidence, &answer.body);
@@ -537,7 +547,7 @@ impl Try<'_> {
 
     fn bad_stream(
         &self,
-        answer: upstream::Answer,
+        answer: Box<upstream::Answer>,
         kind: &'static Kind,
         fault: StreamFault,
     ) -> Tried {

@@ -92,7 +92,7 @@ pub async fn body(
             let headers = forwarded(headers, &route);
             let path_and_query = without_key(&uri);
             let may_repeat = route.may_repeat(&method, terms.idempotency_key.is_some());
-            Ok(Call::Http(HttpCall {
+            Ok(Call::Http(Box::new(HttpCall {
                 may_repeat,
                 route,
                 method,
@@ -103,7 +103,7 @@ pub async fn body(
                 upgrade,
                 ticket: None,
                 terms,
-            }))
+            })))
         }
         HeadLane::Chat(dialect) => {
             let call = model_call(dialect, raw, terms)?;
@@ -155,7 +155,11 @@ fn without_key(uri: &Uri) -> String {
     }
 }
 
-fn model_call(dialect: dialect::Dialect, raw: Bytes, terms: Terms) -> Result<ModelCall, Refusal> {
+fn model_call(
+    dialect: dialect::Dialect,
+    raw: Bytes,
+    terms: Terms,
+) -> Result<Box<ModelCall>, Refusal> {
     let scan = dialect::splice::scan(&raw)
         .map_err(|error| Refusal::invalid(error.param(), error.to_string()))?;
     let model = match scan.model(&raw) {
@@ -174,7 +178,7 @@ fn model_call(dialect: dialect::Dialect, raw: Bytes, terms: Terms) -> Result<Mod
         }
     };
     let (stream, reasoning) = (scan.stream, scan.asks_reasoning);
-    Ok(ModelCall {
+    Ok(Box::new(ModelCall {
         dialect,
         raw,
         scan,
@@ -182,7 +186,7 @@ fn model_call(dialect: dialect::Dialect, raw: Bytes, terms: Terms) -> Result<Mod
         stream,
         reasoning,
         terms,
-    })
+    }))
 }
 
 /// Reads a body whole.

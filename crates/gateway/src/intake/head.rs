@@ -10,7 +10,7 @@ use http1::{Headers, Received};
 
 use super::said::Said;
 use super::{Head, HeadLane, Inbound};
-use crate::journal::{Event, Journal};
+use crate::journal::{Asked, Event, Journal};
 use crate::policy::Policy;
 use crate::refusal::{Envelope, Refusal};
 
@@ -27,7 +27,6 @@ pub fn head(
         head: parts,
         body,
         peer,
-        hold: _,
     } = inbound;
     let path = parts.uri.path();
     if wants_openai_errors(path) {
@@ -38,12 +37,12 @@ pub fn head(
         journal.envelope = Envelope::Problem;
     }
     let mut said = Said::read(&parts.headers);
-    journal.add(Event::Asked {
+    journal.add(Event::Asked(Box::new(Asked {
         lane: found.as_ref().map_or(Lane::Http, HeadLane::journal_lane),
         method: parts.method.clone(),
         uri: parts.uri.clone(),
         client: std::mem::take(&mut said.client),
-    });
+    })));
     said.is_sound(parts.version, parts.uri.authority().is_some())?;
     let lane = found?;
     Ok(Box::new(Head {

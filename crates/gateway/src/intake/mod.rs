@@ -22,7 +22,6 @@ use types::Deadline;
 
 use crate::bytes::HeldBytes;
 use crate::lanes::idempotency::Ticket;
-use crate::relay::hold::HoldNotice;
 use crate::serve::RequestBody;
 
 use said::Said;
@@ -41,8 +40,6 @@ pub struct Inbound {
     pub body: RequestBody,
     /// Where it came from.
     pub peer: SocketAddr,
-    /// How the steps tell the door that the head may go out before the answer is there.
-    pub hold: HoldNotice,
 }
 
 /// What a head says.
@@ -90,9 +87,9 @@ pub enum HeadLane {
 #[derive(Debug)]
 pub enum Call {
     /// An LLM call.
-    Model(ModelCall),
+    Model(Box<ModelCall>),
     /// A plain HTTP call.
-    Http(HttpCall),
+    Http(Box<HttpCall>),
 }
 
 /// An LLM call.

@@ -428,12 +428,12 @@ mod tests {
 
     fn closed(outcome: Outcome, attempts: Vec<Attempt>) -> Closed {
         let mut events = vec![
-            Event::Asked {
+            Event::Asked(Box::new(crate::journal::Asked {
                 lane: Lane::Model,
                 method: http::Method::POST,
                 uri: "/v1/chat/completions?key=secret".parse().unwrap(),
                 client: crate::journal::ClientFacts::default(),
-            },
+            })),
             Event::Wanted {
                 model: Arc::from("say \"hi\" \u{e9}"),
                 stream: false,

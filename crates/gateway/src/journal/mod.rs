@@ -204,20 +204,24 @@ impl ClosedBy {
     }
 }
 
+/// What a head told.
+#[derive(Debug)]
+pub struct Asked {
+    /// The lane.
+    pub lane: Lane,
+    /// The method.
+    pub method: http::Method,
+    /// Where to; its query may hold a key and is kept nowhere.
+    pub uri: http::Uri,
+    /// What the client says of itself.
+    pub client: ClientFacts,
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
     /// What the head told.
-    Asked {
-        /// The lane.
-        lane: Lane,
-        /// The method.
-        method: http::Method,
-        /// Where to; its query may hold a key and is kept nowhere.
-        uri: http::Uri,
-        /// What the client says of itself.
-        client: ClientFacts,
-    },
+    Asked(Box<Asked>),
     /// Who calls.
     Identified(KeyId),
     /// What the body asks for.
@@ -317,7 +321,7 @@ pub struct Journal {
     started: Instant,
     events: Vec<Event>,
     under_way: Option<UnderWay>,
-    recorder: Recorder,
+    recorder: Arc<Recorder>,
     in_flight: Option<in_flight::Entry>,
 }
 
@@ -329,10 +333,13 @@ struct UnderWay {
     at: Duration,
 }
 
+/// So many events has a call that goes well at once.
+const USUAL_EVENTS: usize = 8;
+
 impl Journal {
     /// Opens the journal of a call that has just arrived.
     #[must_use]
-    pub fn open(recorder: &Recorder, peer: SocketAddr, hold: &HoldNotice) -> Self {
+    pub fn open(recorder: &Arc<Recorder>, peer: SocketAddr, hold: &HoldNotice) -> Self {
         let started = recorder.clock.now();
         let id = CallId::generate(recorder.clock.unix_millis());
         let in_flight = Some(recorder.in_flight.enter(id, started));
@@ -342,9 +349,9 @@ impl Journal {
             envelope: Envelope::Problem,
             hold: hold.clone(),
             started,
-            events: Vec::with_capacity(10),
+            events: Vec::with_capacity(USUAL_EVENTS),
             under_way: None,
-            recorder: recorder.clone(),
+            recorder: Arc::clone(recorder),
             in_flight,
         }
     }

@@ -12,8 +12,8 @@ use super::metrics::Metrics;
 use super::traces::Traces;
 use super::{Closed, Summary, row};
 
-/// What a worker needs to record its calls; cloning it is cheap.
-#[derive(Clone, Debug)]
+/// What a worker needs to record its calls.
+#[derive(Debug)]
 pub struct Recorder {
     /// The time.
     pub clock: Arc<dyn Clock>,

@@ -85,16 +85,11 @@ impl<'a> Summary<'a> {
 
     fn take(&mut self, event: &'a Event) {
         match event {
-            Event::Asked {
-                lane,
-                method,
-                uri,
-                client,
-            } => {
-                self.lane = Some(*lane);
-                self.method = method.as_str();
-                self.path = uri.path();
-                self.client = Some(client);
+            Event::Asked(asked) => {
+                self.lane = Some(asked.lane);
+                self.method = asked.method.as_str();
+                self.path = asked.uri.path();
+                self.client = Some(&asked.client);
             }
             Event::Identified(key) => self.key = Some(key),
             Event::Wanted {

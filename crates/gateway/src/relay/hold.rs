@@ -5,8 +5,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,6 @@ use futures_util::stream::unfold;
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::BodyExt;
-use parking_lot::Mutex;
 use tokio::time::Sleep;
 use types::CallId;
 
@@ -33,7 +32,7 @@ pub struct HoldNotice(Arc<Notice>);
 
 #[derive(Debug, Default)]
 struct Notice {
-    armed: Mutex<Option<Armed>>,
+    armed: OnceLock<Armed>,
     is_out: AtomicBool,
 }
 
@@ -49,9 +48,9 @@ pub struct Armed {
 }
 
 impl HoldNotice {
-    /// From now on the head may go out as 200, once it is due.
+    /// From now on the head may go out as 200, once it is due. What was said first holds.
     pub fn arm(&self, armed: Armed) {
-        *self.0.armed.lock() = Some(armed);
+        self.0.armed.get_or_init(|| armed);
     }
 
     /// Whether the head has gone out, as 200, ahead of the answer.
@@ -67,7 +66,7 @@ impl HoldNotice {
     }
 
     fn armed(&self) -> Option<Armed> {
-        *self.0.armed.lock()
+        self.0.armed.get().copied()
     }
 }
 
@@ -75,8 +74,10 @@ type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Answers a request, its head ahead of its answer where that takes too long.
 pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Reply {
-    let notice = inbound.hold.clone();
-    let mut answering: Answering = Box::pin(async move { pipeline::answer(&gate, inbound).await });
+    let notice = HoldNotice::default();
+    let hold = notice.clone();
+    let mut answering: Answering =
+        Box::pin(async move { pipeline::answer(&gate, inbound, &hold).await });
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     let answered = poll_fn(|context| {
         if let Poll::Ready(response) = answering.as_mut().poll(context) {

@@ -43,7 +43,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
         local,
         ticket,
         visit,
-    } = answer;
+    } = *answer;
     head::ids(&mut lines, &journal);
     if !local {
         success_head(&mut lines, &journal, trail);
@@ -60,7 +60,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
             if headers.is_empty() {
                 lines.put("content-type", "application/json");
             }
-            let mut settlement = Settlement::new(journal, place, price, ticket).of_visit(visit);
+            let mut settlement = Settlement::new(journal, place, price, ticket, visit);
             settlement.used(&usage);
             settlement.sent(bytes.len());
             settlement.complete();
@@ -73,7 +73,7 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
             stream::relay(
                 Arc::clone(gate),
                 *live,
-                Settlement::new(journal, place, price, ticket).of_visit(visit),
+                Settlement::new(journal, place, price, ticket, visit),
                 status,
             )
         }
@@ -83,13 +83,13 @@ pub fn reply(gate: &Arc<Gate>, answered: Answered, mut journal: Journal) -> Repl
             tunnel::relay(
                 Arc::clone(gate),
                 *raw,
-                Settlement::new(journal, place, price, ticket),
+                Settlement::new(journal, place, price, ticket, None),
             )
         }
         AnswerBody::Raw(raw) => plain::relay(
             Arc::clone(gate),
             *raw,
-            Settlement::new(journal, place, price, ticket).of_visit(visit),
+            Settlement::new(journal, place, price, ticket, visit),
             status,
         ),
     };

@@ -33,7 +33,7 @@ pub struct Plan {
     /// In order of preference; never empty.
     pub legs: Vec<Leg>,
     /// Attempts, timers and the rest, as the narrowest level of the configuration has them.
-    pub resilience: Resilience,
+    pub resilience: Arc<Resilience>,
     /// When the whole call ends.
     pub deadline: Deadline,
     /// Whether the caller's own limit made the deadline.
@@ -138,7 +138,7 @@ pub fn plan(
     caller: &Caller,
     call: &Call,
     journal: &mut Journal,
-) -> Result<Plan, Refusal> {
+) -> Result<Box<Plan>, Refusal> {
     let plan = match call {
         Call::Model(call) => {
             let (mut plan, alias) = model_plan(policy, caller, call, journal)?;
@@ -184,7 +184,7 @@ fn model_plan(
     caller: &Caller,
     call: &ModelCall,
     journal: &Journal,
-) -> Result<(Plan, Resolved), Refusal> {
+) -> Result<(Box<Plan>, Resolved), Refusal> {
     let resolved = policy.snapshot.resolve(&call.model).map_err(|unresolved| {
         refusal::unknown_model(&call.model, &unresolved.near, &unresolved.candidates)
     })?;
@@ -215,13 +215,13 @@ fn model_plan(
             format!("'{}' has no target.", call.model),
         ));
     }
-    let mut resilience = Resilience::clone(&resolved.resilience);
+    let mut resilience = Arc::clone(&resolved.resilience);
     // The narrowest wins: the model, the key, the call.
     if let Some(hold) = caller.hold {
-        resilience.hold = hold;
+        Arc::make_mut(&mut resilience).hold = hold;
     }
     if call.terms.wishes.hold_whole {
-        resilience.hold = Hold::Whole;
+        Arc::make_mut(&mut resilience).hold = Hold::Whole;
     }
     let fallback = if call.stream {
         Duration::from_secs(600)
@@ -253,7 +253,7 @@ fn model_plan(
     Ok((plan, resolved))
 }
 
-fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan, Refusal> {
+fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Box<Plan>, Refusal> {
     let route: &Route = &call.route;
     let ready = |place: usize| {
         let upstream = route.upstreams.get(place)?;
@@ -278,7 +278,7 @@ fn http_plan(policy: &Policy, call: &HttpCall, journal: &Journal) -> Result<Plan
             format!("The route '{}' has no upstream.", route.name),
         ));
     }
-    let resilience = Resilience::clone(&route.resilience);
+    let resilience = Arc::clone(&route.resilience);
     let total = resilience.timeout.total.unwrap_or(Duration::from_secs(300));
     Ok(finish(
         journal,
@@ -307,7 +307,7 @@ fn ping_after(patience: Option<Duration>) -> Duration {
 struct PlanParts {
     asked: Arc<str>,
     legs: Vec<Leg>,
-    resilience: Resilience,
+    resilience: Arc<Resilience>,
     total: Duration,
     client_deadline: Option<Deadline>,
     begins: Option<Duration>,
@@ -319,9 +319,10 @@ fn finish(
     wished: Option<u32>,
     patience: Option<Duration>,
     parts: PlanParts,
-) -> Plan {
+) -> Box<Plan> {
     let mut resilience = parts.resilience;
     if let Some(wished) = wished {
+        let resilience = Arc::make_mut(&mut resilience);
         resilience.max_attempts = resilience.max_attempts.min(wished);
     }
     let begin_by = parts
@@ -331,7 +332,7 @@ fn finish(
     let waited = patience.map(|patience| Deadline::after(journal.started(), patience));
     let callers = [parts.client_deadline, waited].into_iter().flatten().min();
     let deadline = callers.map_or(ours, |callers| callers.min(ours));
-    Plan {
+    Box::new(Plan {
         asked: parts.asked,
         legs: parts.legs,
         resilience,
@@ -343,5 +344,5 @@ fn finish(
         caller: 0,
         rank: limits::queue::Caller::default(),
         turn: None,
-    }
+    })
 }

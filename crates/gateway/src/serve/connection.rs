@@ -49,7 +49,7 @@ pub(super) async fn serve(gate: Arc<Gate>, accepted: Accepted) {
         (patience, server.max_head.max(8192))
     };
     let stage = gate.shared.drain.watch();
-    let line = Line::new(stream, Arc::clone(&gate.buffers));
+    let line = Line::new(stream);
     let talking = async {
         match protocol(&line, &facts).await {
             Some(Protocol::Http1) => {

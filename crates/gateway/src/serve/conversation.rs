@@ -17,11 +17,11 @@ use http_body::Body;
 use http1::answer::{
     Afterwards, AnswerHead, Ending, LAST_CHUNK, write_answer_head, write_chunk_size,
 };
-use http1::{Received, RequestFault, RequestReader};
+use http1::{Received, RequestFault, RequestReader, buffers};
 
 use super::dispatch;
 use super::facts::Facts;
-use super::line::{Line, Upgraded};
+use super::line::{Incoming, Line, LineBody, Upgraded};
 use super::request_body::RequestBody;
 use crate::gate::Gate;
 use crate::relay::{Reply, ReplyBody};
@@ -48,13 +48,6 @@ pub(super) struct Conversation {
     pub(super) max_head: usize,
 }
 
-/// What comes next on a connection.
-enum Next {
-    Request(Box<Received>),
-    Refused(RequestFault),
-    End,
-}
-
 /// What of a request decides how its answer is written.
 #[derive(Clone, Copy)]
 struct Asked {
@@ -71,9 +64,9 @@ impl Conversation {
     pub(super) async fn run(self) {
         loop {
             let stays = match self.next().await {
-                Next::End => return,
-                Next::Request(received) => self.answer(received).await,
-                Next::Refused(fault) => self.refuse(fault).await,
+                Incoming::End => return,
+                Incoming::Head(received, body) => self.answer(received, body).await,
+                Incoming::Unsound(fault) => self.refuse(fault).await,
             };
             match stays {
                 Ok(true) => {}
@@ -83,48 +76,23 @@ impl Conversation {
         }
     }
 
-    async fn next(&self) -> Next {
+    async fn next(&self) -> Incoming {
         let mut reader = RequestReader::new(self.max_head);
-        std::future::poll_fn(|cx| self.poll_next(cx, &mut reader)).await
-    }
-
-    fn poll_next(&self, cx: &mut Context<'_>, reader: &mut RequestReader) -> Poll<Next> {
-        loop {
-            match self.line.take_head(reader) {
-                Ok(Some(received)) => return Poll::Ready(Next::Request(received)),
-                Err(fault) => return Poll::Ready(Next::Refused(fault)),
-                Ok(None) => {}
-            }
-            let has_begun = self.line.with_buffer(|buffer| !buffer.is_empty());
-            if has_begun {
-                self.facts.begin_head();
-            }
-            match self.line.poll_fill(cx) {
-                Poll::Ready(Ok(count)) if count > 0 => self.facts.read(),
-                Poll::Ready(_) => return Poll::Ready(Next::End),
-                // Looked at last: what has come already is answered.
-                Poll::Pending if self.facts.is_closing() && !has_begun => {
-                    return Poll::Ready(Next::End);
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        std::future::poll_fn(|cx| self.line.poll_head(cx, &mut reader, &self.facts)).await
     }
 
     /// Answers a request; whether the connection stays.
-    async fn answer(&self, received: Box<Received>) -> Result<bool, Gone> {
-        let _call = self.facts.begin_call();
+    async fn answer(&self, received: Box<Received>, body: LineBody) -> Result<bool, Gone> {
+        let _call = Facts::begin_call(&*self.facts);
         let asked = Asked {
             is_head: received.method == Method::HEAD,
             version: received.version,
             keep_alive: received.keep_alive,
         };
-        let body = RequestBody::Http1(self.line.body());
-        let gate = Arc::clone(&self.gate);
         let mut answering = pin!(dispatch::answer(
-            gate,
+            &self.gate,
             received,
-            body,
+            RequestBody::Http1(body),
             self.peer,
             &self.facts
         ));
@@ -141,7 +109,7 @@ impl Conversation {
 
     /// Bytes that are no request get an answer as well, the last one on their connection.
     async fn refuse(&self, fault: RequestFault) -> Result<bool, Gone> {
-        let _call = self.facts.begin_call();
+        let _call = Facts::begin_call(&*self.facts);
         let path = self.line.with_buffer(|buffer| dispatch::path_of(buffer));
         let reply = dispatch::refuse(&self.gate, self.peer, fault, &path);
         let asked = Asked {
@@ -168,7 +136,7 @@ impl Conversation {
             (true, _) => Afterwards::Stays,
             (false, _) => Afterwards::Closes,
         };
-        let mut out = Outbox::new(self.gate.buffers.take_head());
+        let mut out = Outbox::new(buffers::take_head());
         self.head(asked, &reply, ending, afterwards, &mut out);
         let mut body = reply.body;
         let sent = match ending {
@@ -182,7 +150,7 @@ impl Conversation {
                 None => self.stream(&mut body, &mut out, ending).await,
             },
         };
-        self.gate.buffers.put_head(out.bytes);
+        buffers::put_head(out.bytes);
         sent.map(|()| stays)
     }
 
@@ -215,7 +183,7 @@ impl Conversation {
         reply: Reply,
         tunnel: crate::relay::Tunnel,
     ) -> Result<bool, Gone> {
-        let mut out = Outbox::new(self.gate.buffers.take_head());
+        let mut out = Outbox::new(buffers::take_head());
         self.head(
             asked,
             &reply,
@@ -224,7 +192,7 @@ impl Conversation {
             &mut out,
         );
         self.flush(&mut out).await?;
-        self.gate.buffers.put_head(out.bytes);
+        buffers::put_head(out.bytes);
         tunnel(Upgraded::new(&self.line)).await;
         Err(Gone)
     }

@@ -21,19 +21,19 @@ use crate::relay::{OwnHeaders, Reply, ReplyBody, hold};
 
 /// Answers one request of a connection.
 pub(super) async fn answer(
-    gate: Arc<Gate>,
+    gate: &Arc<Gate>,
     head: Box<Received>,
     body: RequestBody,
     peer: SocketAddr,
     facts: &Facts,
 ) -> Reply {
-    match place(&gate, &head.method, head.uri.path()) {
+    match place(gate, &head.method, head.uri.path()) {
         Place::Alive => health(StatusCode::OK, "alive"),
         Place::Ready if gate.shared.drain.is_at(Stage::Leaving) => {
             health(StatusCode::SERVICE_UNAVAILABLE, "draining")
         }
         Place::Ready => health(StatusCode::OK, "ready"),
-        Place::Front | Place::Metrics if is_of_a_route(&gate, &head) => {
+        Place::Front | Place::Metrics if is_of_a_route(gate, &head) => {
             pipeline(gate, head, body, peer, facts).await
         }
         Place::Front => to_ui(),
@@ -111,20 +111,15 @@ fn is_metrics(gate: &Gate, path: &str) -> bool {
 
 /// A bug in a step must cost one call, never the connection or the process.
 async fn pipeline(
-    gate: Arc<Gate>,
+    gate: &Arc<Gate>,
     head: Box<Received>,
     body: RequestBody,
     peer: SocketAddr,
     facts: &Facts,
 ) -> Reply {
     let openai = intake::wants_openai_errors(head.uri.path());
-    let inbound = Inbound {
-        head,
-        body,
-        peer,
-        hold: hold::HoldNotice::default(),
-    };
-    let answering = hold::answer(Arc::clone(&gate), inbound);
+    let inbound = Inbound { head, body, peer };
+    let answering = hold::answer(Arc::clone(gate), inbound);
     let Ok(reply) = AssertUnwindSafe(answering).catch_unwind().await else {
         tracing::error!("a call panicked");
         let refusal = Refusal::new(
@@ -135,7 +130,7 @@ async fn pipeline(
         if openai {
             journal.envelope = Envelope::Openai;
         }
-        return refusal::reply(&gate, &refusal, journal);
+        return refusal::reply(gate, &refusal, journal);
     };
     if reply.status != StatusCode::UNAUTHORIZED {
         facts.is_known();

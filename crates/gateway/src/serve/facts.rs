@@ -1,5 +1,6 @@
 //! What is known of a connection: shared by its socket, its calls and its watchdog.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -48,7 +49,7 @@ pub(crate) struct Facts {
 
 /// A call on a connection; the connection is idle again when the last one is dropped.
 #[derive(Debug)]
-pub(super) struct CallOnConnection(Arc<Facts>);
+pub(super) struct CallOnConnection<F: Deref<Target = Facts>>(F);
 
 /// What the watchdog does after a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +120,11 @@ impl Facts {
     }
 
     /// A head is complete and its call begins.
-    pub(super) fn begin_call(self: &Arc<Self>) -> CallOnConnection {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.head_since.store(0, Ordering::Relaxed);
-        self.idle_since.store(0, Ordering::Relaxed);
-        CallOnConnection(Arc::clone(self))
+    pub(super) fn begin_call<F: Deref<Target = Self>>(facts: F) -> CallOnConnection<F> {
+        facts.calls.fetch_add(1, Ordering::Relaxed);
+        facts.head_since.store(0, Ordering::Relaxed);
+        facts.idle_since.store(0, Ordering::Relaxed);
+        CallOnConnection(facts)
     }
 
     /// A write does not proceed.
@@ -205,7 +206,7 @@ impl Facts {
     }
 }
 
-impl Drop for CallOnConnection {
+impl<F: Deref<Target = Facts>> Drop for CallOnConnection<F> {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }

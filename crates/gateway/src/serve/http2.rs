@@ -43,10 +43,10 @@ pub(super) async fn run(
     let service = service_fn(|request: Request<Incoming>| {
         let (gate, facts) = (Arc::clone(&gate), Arc::clone(facts));
         async move {
-            let call = facts.begin_call();
+            let call = Facts::begin_call(Arc::clone(&facts));
             let (parts, body) = request.into_parts();
             let body = RequestBody::Http2(body);
-            let mut reply = dispatch::answer(gate, head(&parts), body, peer, &facts).await;
+            let mut reply = dispatch::answer(&gate, head(&parts), body, peer, &facts).await;
             reply.body.keep(call);
             Ok::<_, Infallible>(reply.into_response())
         }

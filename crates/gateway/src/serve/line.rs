@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http1::buffers::{Buffers, READ_SIZE};
+use http1::buffers::{self, READ_SIZE};
 use http1::{BodyReader, Framing, Received, RequestFault, RequestReader, Step};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::facts::Facts;
 
 /// While a call is answered so much may wait that the client has sent ahead; then its socket is read no further.
 const AHEAD: usize = 64 * 1024;
@@ -23,7 +25,6 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// A connection's socket and read buffer.
 #[derive(Debug)]
 pub(super) struct Line {
-    buffers: Arc<Buffers>,
     inner: Mutex<Inner>,
 }
 
@@ -37,6 +38,17 @@ struct Inner {
     interim: &'static [u8],
     /// Counts requests, so that a body left behind cannot read into the next one.
     turn: u64,
+}
+
+/// What comes next on a connection.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// A request's head, and its body still to be read.
+    Head(Box<Received>, LineBody),
+    /// Bytes that are no head.
+    Unsound(RequestFault),
+    /// Nothing more.
+    End,
 }
 
 /// The body of the request of one turn.
@@ -58,9 +70,8 @@ pub enum Unread {
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, buffers: Arc<Buffers>) -> Arc<Self> {
+    pub(super) fn new(stream: TcpStream) -> Arc<Self> {
         Arc::new(Self {
-            buffers,
             inner: Mutex::new(Inner {
                 stream,
                 buffer: BytesMut::new(),
@@ -73,7 +84,7 @@ impl Line {
 
     /// Reads once into the buffer; zero is the end. While nothing is there no memory is held.
     pub(super) fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.inner.lock().poll_fill(cx, &self.buffers)
+        self.inner.lock().poll_fill(cx)
     }
 
     /// What has been read and belongs to nobody yet.
@@ -81,33 +92,36 @@ impl Line {
         look(&self.inner.lock().buffer)
     }
 
-    /// Takes a head off the buffer, with which a new turn begins; none while it is not whole.
-    pub(super) fn take_head(
-        &self,
+    /// Reads until a head is whole, with which a new turn begins.
+    pub(super) fn poll_head(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
         reader: &mut RequestReader,
-    ) -> Result<Option<Box<Received>>, RequestFault> {
+        facts: &Facts,
+    ) -> Poll<Incoming> {
         let mut inner = self.inner.lock();
-        if inner.buffer.is_empty() {
-            return Ok(None);
-        }
-        let received = reader.advance(&mut inner.buffer)?;
-        if let Some(received) = &received {
-            inner.turn += 1;
-            inner.body = BodyReader::new(received.framing);
-            inner.interim = if received.expects_continue {
-                CONTINUE
-            } else {
-                b""
-            };
-        }
-        Ok(received)
-    }
-
-    /// The body of the request whose head was taken last.
-    pub(super) fn body(self: &Arc<Self>) -> LineBody {
-        LineBody {
-            line: Arc::clone(self),
-            turn: self.inner.lock().turn,
+        loop {
+            let has_begun = !inner.buffer.is_empty();
+            if has_begun {
+                match reader.advance(&mut inner.buffer) {
+                    Ok(Some(received)) => {
+                        let turn = inner.begin_turn(&received);
+                        let line = Arc::clone(self);
+                        return Poll::Ready(Incoming::Head(received, LineBody { line, turn }));
+                    }
+                    Ok(None) => facts.begin_head(),
+                    Err(fault) => return Poll::Ready(Incoming::Unsound(fault)),
+                }
+            }
+            match inner.poll_fill(cx) {
+                Poll::Ready(Ok(count)) if count > 0 => facts.read(),
+                Poll::Ready(_) => return Poll::Ready(Incoming::End),
+                // Looked at last: what has come already is answered.
+                Poll::Pending if facts.is_closing() && !has_begun => {
+                    return Poll::Ready(Incoming::End);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 
@@ -118,7 +132,7 @@ impl Line {
         while let Ok(Step::Data(_)) = body.step(buffer) {}
         let over = body.is_done();
         if buffer.is_empty() {
-            self.buffers.put_read(std::mem::take(buffer));
+            buffers::put_read(std::mem::take(buffer));
         }
         over
     }
@@ -133,7 +147,7 @@ impl Line {
             if inner.buffer.len() >= AHEAD {
                 return Poll::Pending;
             }
-            match ready!(inner.poll_fill(cx, &self.buffers)) {
+            match ready!(inner.poll_fill(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}
             }
@@ -144,7 +158,7 @@ impl Line {
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut inner = self.inner.lock();
         inner.buffer.clear();
-        inner.poll_fill(cx, &self.buffers)
+        inner.poll_fill(cx)
     }
 
     pub(super) fn poll_write(
@@ -179,15 +193,27 @@ impl Line {
 }
 
 impl Inner {
-    fn poll_fill(&mut self, cx: &mut Context<'_>, buffers: &Buffers) -> Poll<io::Result<usize>> {
+    /// Makes ready for the body that follows a head; which turn that is.
+    fn begin_turn(&mut self, received: &Received) -> u64 {
+        self.turn += 1;
+        self.body = BodyReader::new(received.framing);
+        self.interim = if received.expects_continue {
+            CONTINUE
+        } else {
+            b""
+        };
+        self.turn
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.buffer.capacity() == 0 {
-            self.buffer = buffers.take_read();
+            self.buffer = buffers::take_read();
         } else if self.buffer.capacity() - self.buffer.len() < 1024 {
             self.buffer.reserve(READ_SIZE);
         }
         let filled = pin!(self.stream.read_buf(&mut self.buffer)).poll(cx);
         if filled.is_pending() && self.buffer.is_empty() {
-            buffers.put_read(std::mem::take(&mut self.buffer));
+            buffers::put_read(std::mem::take(&mut self.buffer));
         }
         filled
     }
@@ -233,7 +259,7 @@ impl LineBody {
             if let Err(unread) = ready!(inner.poll_interim(cx)) {
                 return Poll::Ready(Some(Err(unread)));
             }
-            match ready!(inner.poll_fill(cx, &self.line.buffers)) {
+            match ready!(inner.poll_fill(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Some(Err(Unread::Cut))),
                 Ok(_) => {}
             }
@@ -276,7 +302,7 @@ impl AsyncRead for Upgraded {
         inner.buffer.advance(count);
         if inner.buffer.is_empty() {
             let buffer = std::mem::take(&mut inner.buffer);
-            self.0.buffers.put_read(buffer);
+            buffers::put_read(buffer);
         }
         Poll::Ready(Ok(()))
     }

@@ -130,13 +130,12 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
         let notes = Notes::new(Arc::clone(&parts.shared.labels));
         let gate = Arc::new(Gate {
             shared: Arc::clone(&parts.shared),
-            buffers: Arc::default(),
             dates: Dates::new(parts.shared.clock.unix_millis()),
             client: upstream::Client::new(upstream::ClientOptions::new(
                 Arc::clone(&parts.resolver),
                 Arc::clone(&parts.shared.clock),
             )),
-            recorder: Recorder {
+            recorder: Arc::new(Recorder {
                 clock: Arc::clone(&parts.shared.clock),
                 in_flight: calls.clone(),
                 metrics: metrics.clone(),
@@ -144,7 +143,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
                 traces: parts.traces.as_ref().map(|exporter| exporter.traces()),
                 access_log: parts.access_log.clone(),
                 rows: parts.rows.clone(),
-            },
+            }),
         });
         noted.push((metrics.clone(), notes));
         scraper.workers.push(Scraped {

@@ -149,7 +149,7 @@ pub(crate) fn get() -> Outgoing<'static> {
 
 /// Sends and expects an answer.
 pub(crate) async fn answer(client: &Client, to: &Destination, request: Outgoing<'_>) -> Answer {
-    client.send(to, request, &timers()).await.unwrap()
+    *client.send(to, request, &timers()).await.unwrap()
 }
 
 /// Sends and expects none.
