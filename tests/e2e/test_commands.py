@@ -279,11 +279,17 @@ def test_a_provider_is_drained_and_resumed_by_hand(start):
     assert gateway.chat("smart").headers["x-goodgate-outcome"] == "recovered"
     said = gateway.cli("providers", "drain", "bad", "--for", "30m", "--reason", "deploy").stdout
     assert "out of use for 30 min" in said
-    assert "bad\tdrained until " in gateway.cli("providers", "list").stdout
-    assert "⊘ drained until" in gateway.cli("status").stdout
+    assert "bad\t⊘ drained until " in gateway.cli("providers", "list").stdout
+    assert "⊘ bad drained until" in gateway.cli("status").stdout
     assert gateway.chat("smart").headers["x-goodgate-outcome"] == "ok"
     assert "in use again" in gateway.cli("providers", "resume", "bad").stdout
     assert gateway.chat("smart").headers["x-goodgate-outcome"] == "recovered"
+    for _ in range(6):
+        gateway.chat("only")
+    assert "bad\t✗ failing (bad_gateway)\t" in gateway.cli("providers", "list").stdout
+    screen = gateway.until(lambda: (said := gateway.cli("status").stdout) and "inc_0001" in said and said, "an incident")
+    assert "✗ bad failing (bad_gateway) · ✓ good" in screen, screen
+    assert "! inc_0001 bad/m bad_gateway since" in screen, screen
     missing = gateway.cli("providers", "drain", "nobody", check=False)
     assert missing.returncode == 5 and "nobody" in missing.stderr
     assert gateway.cli("providers", "drain", "bad", "--for", "soon", check=False).returncode == 2
@@ -357,11 +363,11 @@ def test_call_prints_the_answer_and_what_it_took(start):
     done = gateway.cli("call", "-m", "smart", "hello there")
     assert "hello there" in done.stdout and "req_" not in done.stdout
     assert "200 · recovered" in done.stderr and "good/m" in done.stderr
+    told = json.loads(gateway.cli("call", "-m", "smart", "hi", "--json").stdout)
+    assert told["whole"] and told["outcome"] == "recovered" and told["request_id"].startswith("req_")
     assert "from a pipe" in gateway.cli("call", "-q", "-m", "smart", "-", text="from a pipe").stdout
     failed = gateway.cli("call", "-m", "only", "hi", check=False)
     assert failed.returncode == 1 and failed.stdout == "" and "bad 502" in failed.stderr
-    told = json.loads(gateway.cli("call", "-m", "smart", "hi", "--json").stdout)
-    assert told["whole"] and told["outcome"] == "recovered" and told["request_id"].startswith("req_")
 
 
 def test_env_speaks_each_shells_language(start):

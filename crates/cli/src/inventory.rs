@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use types::{Clock, SystemClock};
 
+use crate::condition::{self, Condition};
+use crate::doctor::report::Traffic;
 use crate::doctor::{self, traffic};
 use crate::output::{self, Reader};
 use crate::running::{NotAsked, Running, Which};
@@ -84,28 +86,12 @@ struct Provider {
     base_url: String,
     credentials: Vec<Credential>,
     line: Option<u64>,
-    #[serde(default)]
-    drained: Vec<Drained>,
-    #[serde(default)]
-    maintenance: Vec<Window>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Credential {
     hint: Option<String>,
     source: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Drained {
-    name: String,
-    until_ms: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Window {
-    end_ms: u64,
-    is_now: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,11 +152,17 @@ fn list_providers(listing: &Listing) -> Result<String, NotAsked> {
     struct All {
         providers: Vec<Provider>,
     }
+    #[derive(Deserialize)]
+    struct Conditions {
+        providers: Vec<condition::Provider>,
+        upstreams: Vec<condition::Upstream>,
+    }
     let running = Running::find(&listing.which)?;
     let answer: Value = running.read("/api/v1/providers")?;
     if listing.json {
         return Ok(format!("{answer}\n"));
     }
+    let conditions = serde_json::from_value(answer.clone()).map_err(NotAsked::NotUnderstood)?;
     let All { providers } = serde_json::from_value(answer).map_err(NotAsked::NotUnderstood)?;
     if listing.quiet {
         return Ok(providers
@@ -178,58 +170,59 @@ fn list_providers(listing: &Listing) -> Result<String, NotAsked> {
             .map(|one| format!("{}\n", one.id))
             .collect());
     }
+    let Conditions {
+        providers: states,
+        upstreams,
+    } = conditions;
     let now = SystemClock.unix_millis();
     let traffic = traffic::of_last_hour(&running, now);
-    let rows: Vec<Vec<String>> = providers
-        .iter()
-        .map(|provider| {
-            let seen = traffic.get(&provider.id);
-            let well = seen.map_or_else(
-                || "-".to_owned(),
-                |seen| figures::percent(seen.attempts - seen.failed, seen.attempts),
-            );
-            let p95 = seen
-                .and_then(|seen| seen.first_byte_p95_ms)
-                .map_or_else(|| "-".to_owned(), spans::exact);
-            vec![
-                provider.id.clone(),
-                state(provider, now),
-                provider.kind.clone(),
-                seen.map_or(0, |seen| seen.attempts).to_string(),
-                well,
-                p95,
-                keys(provider),
-                place(provider),
-            ]
-        })
-        .collect();
+    let reader = Reader::now();
+    let name = |name: &str| match reader.terminal {
+        true => output::cut_middle(name, LONGEST_NAME),
+        false => name.to_owned(),
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (provider, state) in providers.iter().zip(&states) {
+        let mut row = vec![
+            name(&provider.id),
+            told(&state.condition(now)),
+            provider.kind.clone(),
+        ];
+        row.extend(figures(traffic.get(&provider.id)));
+        row.extend([keys(provider), place(provider)]);
+        rows.push(row);
+    }
+    for upstream in &upstreams {
+        let what = format!("route {}", upstream.routes.join(", "));
+        let mut row = vec![name(&upstream.url), told(&upstream.condition(now)), what];
+        row.extend(figures(traffic.get(&upstream.url)));
+        row.extend(["-".to_owned(), upstream.url.clone()]);
+        rows.push(row);
+    }
     let heading = [
         "NAME", "STATE", "TYPE", "TRIED 1H", "OK%", "P95", "KEY", "WHERE",
     ];
-    Ok(output::table(&Reader::now(), &heading, &rows))
+    Ok(output::table(&reader, &heading, &rows))
 }
 
-fn state(provider: &Provider, now_ms: u64) -> String {
-    let until = |until: u64| format!(" until {}Z", spans::clock(until));
-    let whole = provider
-        .drained
-        .iter()
-        .find(|drain| drain.name == provider.id);
-    if let Some(drain) = whole.filter(|drain| drain.until_ms.is_none_or(|until| until > now_ms)) {
-        return format!("drained{}", drain.until_ms.map(until).unwrap_or_default());
-    }
-    if let Some(window) = provider.maintenance.iter().find(|window| window.is_now) {
-        return format!("maintenance{}", until(window.end_ms));
-    }
-    match provider
-        .drained
-        .iter()
-        .filter(|drain| drain.name != provider.id)
-        .count()
-    {
-        0 => "in use".to_owned(),
-        count => format!("in use, {count} drained"),
-    }
+/// Columns of a name on a terminal; programs get it whole.
+const LONGEST_NAME: usize = 28;
+
+fn told(condition: &Condition) -> String {
+    format!("{} {}", condition.sign, condition.text)
+}
+
+/// Attempts of the last hour, how many of them were answered, and how soon.
+fn figures(seen: Option<&Traffic>) -> [String; 3] {
+    let none = || "-".to_owned();
+    [
+        seen.map_or(0, |seen| seen.attempts).to_string(),
+        seen.map_or_else(none, |seen| {
+            figures::percent(seen.attempts - seen.failed, seen.attempts)
+        }),
+        seen.and_then(|seen| seen.first_byte_p95_ms)
+            .map_or_else(none, spans::exact),
+    ]
 }
 
 fn keys(provider: &Provider) -> String {
@@ -238,7 +231,11 @@ fn keys(provider: &Provider) -> String {
         .iter()
         .filter_map(|credential| {
             let hint = credential.hint.as_ref()?;
-            Some(format!("{} {hint}", credential.source))
+            // Where in the file it stands the last column tells.
+            match credential.source.as_str() {
+                "in the configuration" => Some(hint.clone()),
+                source => Some(format!("{source} {hint}")),
+            }
         })
         .collect();
     if keys.is_empty() {

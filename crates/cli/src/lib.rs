@@ -13,6 +13,8 @@ pub mod check;
 
 pub mod completion;
 
+mod condition;
+
 pub mod demo;
 
 pub mod doctor;

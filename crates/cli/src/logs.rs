@@ -260,25 +260,36 @@ fn line(call: &Call, reader: &Reader) -> String {
         spans::exact(call.total_ms),
     ];
     parts.extend(call.key.as_ref().map(|key| format!("key {key}")));
-    let causes: Vec<String> = call
-        .attempts
-        .iter()
-        .filter_map(|attempt| {
-            let code = attempt.code.as_ref()?;
-            let provider = attempt.target.split('/').next().unwrap_or_default();
-            let status = attempt
-                .status
-                .map(|status| format!(" {status}"))
-                .unwrap_or_default();
-            Some(format!("{provider}{status} {code}"))
-        })
-        .collect();
+    let causes = causes(&call.attempts);
     match (causes.is_empty(), &call.code) {
         (false, _) => parts.push(causes.join(", ")),
         (true, Some(code)) => parts.push(code.clone()),
         (true, None) => {}
     }
     parts.join("  ")
+}
+
+/// `openai 502 bad_gateway x2`: what failed, in order; the same again is counted.
+fn causes(attempts: &[Attempt]) -> Vec<String> {
+    let mut causes: Vec<(String, u32)> = Vec::new();
+    for attempt in attempts {
+        let Some(code) = &attempt.code else { continue };
+        let name = match attempt.target.contains("://") {
+            true => attempt.target.as_str(),
+            false => attempt.target.split('/').next().unwrap_or_default(),
+        };
+        let status = attempt.status.map(|status| format!(" {status}"));
+        let cause = format!("{name}{} {code}", status.unwrap_or_default());
+        match causes.last_mut() {
+            Some((last, times)) if *last == cause => *times += 1,
+            _ => causes.push((cause, 1)),
+        }
+    }
+    let told = causes.into_iter().map(|(cause, times)| match times {
+        1 => cause,
+        _ => format!("{cause} x{times}"),
+    });
+    told.collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::condition::{Condition, Provider, Upstream};
 use crate::output::{self, Ink, Reader};
 use crate::running::{NotAsked, Running, Which};
 use crate::{figures, spans};
@@ -77,31 +78,25 @@ struct Spread {
 }
 
 #[derive(Debug, Deserialize)]
-struct Providers {
+struct Inventory {
     providers: Vec<Provider>,
+    #[serde(default)]
+    upstreams: Vec<Upstream>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Provider {
+struct Incident {
     id: String,
-    #[serde(default)]
-    drained: Vec<Drain>,
-    #[serde(default)]
-    maintenance: Vec<Window>,
+    target: String,
+    code: String,
+    started_ms: u64,
+    calls: u64,
+    saved: u64,
+    lost: u64,
 }
 
-#[derive(Debug, Deserialize)]
-struct Drain {
-    name: String,
-    until_ms: Option<u64>,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Window {
-    end_ms: u64,
-    is_now: bool,
-}
+/// Open incidents that are shown; the web UI has all.
+const INCIDENTS: usize = 5;
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match shown(arguments) {
@@ -126,21 +121,27 @@ fn shown(arguments: &Arguments) -> Result<String, NotAsked> {
     }
     // Where the store cannot be read, the rest is told all the same.
     let summary: Option<Value> = running.read("/api/v1/summary?minutes=60&demo=include").ok();
-    let providers: Value = running.read("/api/v1/providers")?;
+    let inventory: Value = running.read("/api/v1/providers")?;
+    let incidents: Value = running
+        .read("/api/v1/incidents?open=true")
+        .unwrap_or_default();
+    let incidents = incidents.get("incidents").cloned().unwrap_or_default();
     if arguments.json {
-        let all =
-            json!({"status": status, "summary": summary, "providers": providers.get("providers")});
+        let all = json!({"status": status, "summary": summary, "providers": inventory.get("providers"),
+            "upstreams": inventory.get("upstreams"), "incidents": incidents});
         return Ok(format!("{all}\n"));
     }
     let understood = |value: Value| serde_json::from_value(value).map_err(NotAsked::NotUnderstood);
     let status: Status = understood(status)?;
     let summary: Option<Summary> = summary.and_then(|summary| serde_json::from_value(summary).ok());
-    let providers: Providers =
-        serde_json::from_value(providers).map_err(NotAsked::NotUnderstood)?;
+    let inventory: Inventory =
+        serde_json::from_value(inventory).map_err(NotAsked::NotUnderstood)?;
+    let incidents: Vec<Incident> = serde_json::from_value(incidents).unwrap_or_default();
     Ok(screen(
         &status,
         summary.as_ref(),
-        &providers.providers,
+        &inventory,
+        &incidents,
         &Reader::now(),
     ))
 }
@@ -148,7 +149,8 @@ fn shown(arguments: &Arguments) -> Result<String, NotAsked> {
 fn screen(
     status: &Status,
     summary: Option<&Summary>,
-    providers: &[Provider],
+    inventory: &Inventory,
+    incidents: &[Incident],
     reader: &Reader,
 ) -> String {
     let mut out = String::new();
@@ -191,13 +193,8 @@ fn screen(
             if status.in_flight == 1 { "" } else { "s" }
         )],
     );
-    let states: Vec<String> = providers
-        .iter()
-        .map(|one| state(one, status.now_ms))
-        .collect();
-    if !states.is_empty() {
-        line(&mut out, reader, "providers", &states);
-    }
+    conditions(&mut out, reader, inventory, status.now_ms);
+    open_incidents(&mut out, reader, incidents, status.now_ms);
     let storage = match &status.storage.trouble {
         Some(trouble) => reader.paint(Ink::Red, &format!("✗ {trouble}")),
         None => format!("✓ {} rows wait to be written", status.storage.queued),
@@ -251,35 +248,53 @@ fn last_hour(out: &mut String, reader: &Reader, summary: &Summary) {
     }
 }
 
-/// `openai`, `azure-us ⊘ drained until 15:04Z (deploy)`.
-fn state(provider: &Provider, now_ms: u64) -> String {
-    let until = |until_ms: Option<u64>| match until_ms {
-        Some(until) => format!(" until {}Z", spans::clock(until)),
-        None => String::new(),
+/// `✓ openai · ✗ azure-us key refused (credentials_rejected)`: those that are well need no word.
+fn conditions(out: &mut String, reader: &Reader, inventory: &Inventory, now_ms: u64) {
+    let told = |name: &str, condition: &Condition| match condition.text.as_str() {
+        "well" => format!("{} {name}", condition.sign),
+        text => format!("{} {name} {text}", condition.sign),
     };
-    let whole = provider
-        .drained
-        .iter()
-        .find(|drain| drain.name == provider.id);
-    if let Some(drain) = whole.filter(|drain| drain.until_ms.is_none_or(|until| until > now_ms)) {
-        let why = drain
-            .reason
-            .as_ref()
-            .map(|why| format!(" ({why})"))
-            .unwrap_or_default();
-        return format!("{} ⊘ drained{}{why}", provider.id, until(drain.until_ms));
+    let providers = inventory.providers.iter();
+    let providers: Vec<String> = providers
+        .map(|one| told(&one.id, &one.condition(now_ms)))
+        .collect();
+    if !providers.is_empty() {
+        line(out, reader, "providers", &providers);
     }
-    if let Some(window) = provider.maintenance.iter().find(|window| window.is_now) {
-        return format!(
-            "{} ⊘ maintenance{}",
-            provider.id,
-            until(Some(window.end_ms))
-        );
+    let upstreams = inventory.upstreams.iter();
+    let upstreams: Vec<String> = upstreams
+        .map(|one| told(&one.url, &one.condition(now_ms)))
+        .collect();
+    if !upstreams.is_empty() {
+        line(out, reader, "upstreams", &upstreams);
     }
-    match provider.drained.len() {
-        0 => provider.id.clone(),
-        1 => format!("{} (1 model drained)", provider.id),
-        count => format!("{} ({count} models drained)", provider.id),
+}
+
+/// `! inc_0142 openai/gpt-5-mini bad_gateway since 4 min · 312 calls hit, 300 saved, 12 lost`
+fn open_incidents(out: &mut String, reader: &Reader, incidents: &[Incident], now_ms: u64) {
+    let shown = incidents.iter().take(INCIDENTS);
+    let mut lines: Vec<Vec<String>> = shown
+        .map(|one| {
+            let since = Duration::from_millis(now_ms.saturating_sub(one.started_ms));
+            let plural = if one.calls == 1 { "" } else { "s" };
+            let (id, target, code) = (&one.id, &one.target, &one.code);
+            let (calls, saved, lost) = (one.calls, one.saved, one.lost);
+            vec![
+                format!("! {id} {target} {code} since {}", spans::rough(since)),
+                format!("{calls} call{plural} hit, {saved} saved, {lost} lost"),
+            ]
+        })
+        .collect();
+    if incidents.len() > INCIDENTS {
+        lines.push(vec![format!("and {} more", incidents.len() - INCIDENTS)]);
+    }
+    if lines.is_empty() {
+        lines.push(vec!["none open".to_owned()]);
+    }
+    let mut label = "incidents";
+    for parts in lines {
+        line(out, reader, label, &parts);
+        label = "";
     }
 }
 
@@ -317,23 +332,29 @@ mod tests {
             "base_url": "http://127.0.0.1:4000", "config": {"version": 3, "file": "/etc/goodgate/goodgate.yaml"},
             "storage": {"queued": 0, "trouble": null}}))
         .unwrap();
-        let providers: Providers = serde_json::from_value(json!({"providers": [
-            {"id": "openai", "drained": [], "maintenance": []},
-            {"id": "azure", "drained": [{"name": "azure", "until_ms": 10_800_000, "reason": "deploy"}]},
-            {"id": "old", "drained": [{"name": "old", "until_ms": 1, "reason": null}],
-             "maintenance": [{"end_ms": 9_000_000, "is_now": true}]}]}))
+        let closed = json!({"state": "closed", "cause": null, "resting_until_ms": null});
+        let open = json!({"state": "open", "cause": "bad_gateway", "resting_until_ms": null});
+        let inventory: Inventory = serde_json::from_value(json!({"providers": [
+            {"id": "openai", "guard": closed, "targets": [open]},
+            {"id": "azure", "guard": null, "drained": [{"name": "azure", "until_ms": 10_800_000, "reason": "deploy"}]},
+            {"id": "vllm", "guard": closed}],
+            "upstreams": [{"url": "https://a", "routes": ["r"], "is_well": false, "drained": null, "guard": null}]}))
+        .unwrap();
+        let incidents: Vec<Incident> = serde_json::from_value(json!([{"id": "inc_0142", "target": "openai/gpt-5-mini",
+            "code": "bad_gateway", "started_ms": 6_960_000, "calls": 312, "saved": 300, "lost": 12}]))
         .unwrap();
         let summary = serde_json::from_value(summary).ok();
         screen(
             &status,
             summary.as_ref(),
-            &providers.providers,
+            &inventory,
+            &incidents,
             &Reader::plain(width),
         )
     }
 
     #[test]
-    fn a_screen_has_the_last_hour_and_what_is_out_of_use() {
+    fn a_screen_has_the_last_hour_who_is_not_well_and_open_incidents() {
         let summary = json!({"calls": 1000, "cost_nano_usd": 12_400_000_000_u64,
             "by_outcome": {"ok": 971, "recovered": 26, "cached": 0, "failed": 3, "refused": 0, "cancelled": 0},
             "ttft": {"p50_ms": 610, "p95_ms": 2900}, "total": {"p50_ms": null, "p95_ms": null}});
@@ -343,8 +364,9 @@ mod tests {
             "goodgate.yaml v3",
             "1000 calls · ok 97.1 % · recovered 2.6 % · lost 0.3 % · $12.40",
             "first content p50 610 ms, p95 2.90 s",
-            "azure ⊘ drained until 03:00:00Z (deploy)",
-            "old ⊘ maintenance until 02:30:00Z",
+            "✗ openai failing (bad_gateway) · ⊘ azure drained until 03:00:00Z (deploy) · ✓ vllm\n",
+            "! https://a unwell (its health check fails)",
+            "incidents  ! inc_0142 openai/gpt-5-mini bad_gateway since 4 min · 312 calls hit, 300 saved, 12 lost",
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

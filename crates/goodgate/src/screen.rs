@@ -198,17 +198,15 @@ impl Screen {
         shown: &HashMap<ProviderId, Shown>,
     ) {
         let mut label = "Providers";
-        let real = snapshot
+        let real: Vec<_> = snapshot
             .providers_in_order()
-            .filter(|p| p.kind.place != provider::Place::Inside);
-        for provider in real {
-            push(
-                out,
-                format_args!(
-                    "  {label:<11} {}\n",
-                    provider_line(provider, facts, shown.get(&provider.id))
-                ),
-            );
+            .filter(|p| p.kind.place != provider::Place::Inside)
+            .map(|provider| (provider, Head::of(provider, facts)))
+            .collect();
+        let widths = Widths::of(real.iter().map(|(_, head)| head));
+        for (provider, head) in real {
+            let line = provider_line(&head.padded(&widths), shown.get(&provider.id));
+            push(out, format_args!("  {label:<11} {line}\n"));
             label = "";
         }
         if label == "Providers" {
@@ -286,21 +284,66 @@ pub(crate) fn state_flag(state: &Path) -> String {
     format!(" --state {}", state.display())
 }
 
-fn provider_line(provider: &Provider, facts: Option<&Facts>, shown: Option<&Shown>) -> String {
-    let found = facts.and_then(|facts| {
-        facts
-            .found
-            .iter()
-            .find(|found| found.provider == provider.id)
-    });
-    let source = found.map_or_else(
-        || provider.endpoint.authority(),
-        |found| found.source.clone(),
-    );
-    let hint = found
-        .and_then(|found| found.key_hint.clone())
-        .unwrap_or_default();
-    let head = format!("{:<11} {source:<20} {hint:<7}", provider.id.as_str());
+/// The first columns of a provider's line.
+struct Head {
+    name: String,
+    source: String,
+    hint: String,
+}
+
+/// As wide as the longest cell of each, within reason.
+struct Widths {
+    name: usize,
+    source: usize,
+    hint: usize,
+}
+
+impl Widths {
+    fn of<'h>(heads: impl Iterator<Item = &'h Head>) -> Self {
+        let mut widths = Self {
+            name: 11,
+            source: 14,
+            hint: 0,
+        };
+        for head in heads {
+            let wider = |width: usize, cell: &str| width.max(cell.chars().count()).min(32);
+            widths.name = wider(widths.name, &head.name);
+            widths.source = wider(widths.source, &head.source);
+            widths.hint = wider(widths.hint, &head.hint);
+        }
+        widths
+    }
+}
+
+impl Head {
+    fn of(provider: &Provider, facts: Option<&Facts>) -> Self {
+        let mut found = facts.into_iter().flat_map(|facts| &facts.found);
+        let found = found.find(|found| found.provider == provider.id);
+        let secrets = provider.credentials.iter();
+        let configured = secrets.filter_map(|credential| credential.secret.as_ref());
+        let hint = found.and_then(|found| found.key_hint.clone());
+        Self {
+            name: provider.id.as_str().to_owned(),
+            source: found.map_or_else(
+                || provider.endpoint.authority(),
+                |found| found.source.clone(),
+            ),
+            hint: hint
+                .or_else(|| configured.map(Secret::hint).next())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn padded(&self, widths: &Widths) -> String {
+        let (name, source, hint) = (widths.name, widths.source, widths.hint);
+        format!(
+            "{:<name$}  {:<source$}  {:<hint$}",
+            self.name, self.source, self.hint
+        )
+    }
+}
+
+fn provider_line(head: &str, shown: Option<&Shown>) -> String {
     match shown {
         Some(Shown::Models { models, took }) => {
             let count = models.len();
@@ -325,17 +368,18 @@ fn provider_line(provider: &Provider, facts: Option<&Facts>, shown: Option<&Show
 }
 
 fn safety_net(out: &mut String, snapshot: &Snapshot) {
-    let resilience = &snapshot.resilience;
-    let total = resilience
-        .timeout
-        .total
-        .map_or(300, |total| total.as_secs());
+    let policy = &snapshot.resilience;
+    let total = policy.timeout.total.map_or(300, |total| total.as_secs());
+    let breakers = match policy.guards.breaker.mode {
+        resilience::Mode::Act => " · circuit breakers on",
+        resilience::Mode::Shadow | resilience::Mode::Off => "",
+    };
     push(
         out,
         format_args!(
-            "  Safety net  up to {} attempts in {total} s · retries at most {:.0} % of calls · prompts are NOT stored (store: metadata)\n",
-            resilience.max_attempts,
-            resilience.retry_budget * 100.0
+            "  Safety net  up to {} attempts in {total} s · retries at most {:.0} % of calls{breakers} · prompts are NOT stored (store: metadata)\n",
+            policy.max_attempts,
+            policy.retry_budget * 100.0
         ),
     );
 }
@@ -346,6 +390,11 @@ fn first_model(snapshot: &Snapshot) -> Option<String> {
         return Some("first".to_owned());
     }
     let names = snapshot.model_names();
+    // An alias is what calls should ask for: it has a stand-in for its first target, as a rule.
+    let aliases = snapshot.models.values();
+    if let Some(alias) = aliases.min_by_key(|policy| (policy.line, policy.alias.clone())) {
+        return Some(alias.alias.to_string());
+    }
     let cheap = names.iter().find(|(name, _)| {
         name.contains("mini") || name.contains("haiku") || name.contains("flash")
     });

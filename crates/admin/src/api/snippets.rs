@@ -70,8 +70,9 @@ fn first_model(snapshot: &config::Snapshot) -> Option<String> {
     if snapshot.models.contains_key("first") {
         return Some("first".to_owned());
     }
-    let alias = snapshot.models.keys().min().cloned();
-    alias.or_else(|| {
+    let aliases = snapshot.models.values();
+    let first = aliases.min_by_key(|policy| (policy.line, policy.alias.clone()));
+    first.map(|policy| policy.alias.to_string()).or_else(|| {
         snapshot.providers_in_order().find_map(|provider| {
             let model = provider.models.first()?;
             Some(format!("{}/{}", provider.id, model.name))

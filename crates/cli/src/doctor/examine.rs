@@ -126,7 +126,13 @@ impl Examination<'_> {
                     self.models(kind, credentials, *keys, model.as_deref())
                         .await
                 }
-                Question::Any { key } => self.any_answer(*key).await,
+                Question::Any { key, health } => {
+                    self.any_answer(*key).await;
+                    if let Some(path) = health.as_deref().filter(|_| self.found.failed().is_none())
+                    {
+                        self.health_check(path).await;
+                    }
+                }
             }
         }
     }
@@ -464,6 +470,28 @@ impl Examination<'_> {
                 self.found.models = models.clone().unwrap_or_default();
             }
         }
+    }
+
+    /// What the route's own health check would see.
+    async fn health_check(&mut self, path: &str) {
+        let place = Place {
+            endpoint: &self.subject.endpoint,
+            destination: self.destination,
+            headers: &self.subject.headers,
+            timers: &self.timers,
+        };
+        let (client, clock) = (&self.tools.client, &*self.tools.clock);
+        let heard = asking::any_answer(client, clock, place, path).await;
+        let text = match (heard.failure.as_deref(), heard.status) {
+            (Some(evidence), _) => {
+                format!("health check {path}: {}", judge(evidence).code.as_str())
+            }
+            (None, Some(found)) if found < 400 => return,
+            (None, _) => format!("health check {path} answered {}", status(&heard)),
+        };
+        let word = &words::HEALTH_CHECK_FAILING;
+        let finding = Finding::trouble("health", State::Warning, word, text);
+        self.found.notes.push(finding);
     }
 
     async fn any_answer(&mut self, has_key: bool) {

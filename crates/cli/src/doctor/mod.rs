@@ -8,7 +8,7 @@ mod examine;
 mod limits;
 mod live;
 mod local;
-mod report;
+pub(crate) mod report;
 mod subjects;
 pub(crate) mod traffic;
 pub(crate) mod words;
@@ -340,6 +340,9 @@ fn findings(
     findings
 }
 
+/// Fewer failed attempts are no finding.
+const FAILING: u64 = 3;
+
 /// Real calls beside what was measured: where the provider's p99 is near our limit, that is a trouble to come.
 fn add_traffic(
     upstreams: &mut [Upstream],
@@ -375,6 +378,21 @@ fn add_traffic(
             );
             let finding = Finding::trouble("http", State::Warning, &words::TIMEOUT_NEAR_P99, text);
             upstream.notes.push(finding);
+            upstream.settle();
+        }
+        // Where a layer fails, that is the finding.
+        let is_failing = upstream.failed().is_none()
+            && found.failed >= FAILING
+            && found.failed * 2 >= found.attempts;
+        if let Some(code) = found.most_frequent.as_ref().filter(|_| is_failing) {
+            let text = format!(
+                "{} of {} attempts failed within the last hour, mostly {code}",
+                found.failed, found.attempts
+            );
+            let finding = Finding::trouble("calls", State::Warning, &words::CALLS_FAILING, text);
+            let fix =
+                format!("goodgate explain {code}; goodgate logs --cause {code} has the calls");
+            upstream.notes.push(finding.with_fix(fix));
             upstream.settle();
         }
         upstream.traffic = Some(found);

@@ -259,8 +259,10 @@ pub(crate) struct Certificate {
 pub(crate) struct Traffic {
     /// Attempts that were looked at, 1,000 calls at most.
     pub(crate) attempts: u64,
-    /// Those that failed.
+    /// Those that failed, but for what callers asked for wrongly.
     pub(crate) failed: u64,
+    /// The most frequent code of these.
+    pub(crate) most_frequent: Option<String>,
     /// First byte, milliseconds: half took less.
     pub(crate) first_byte_p50_ms: Option<u64>,
     /// 95 % took less.

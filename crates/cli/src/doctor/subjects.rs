@@ -52,6 +52,8 @@ pub(crate) enum Question {
     Any {
         /// Whether calls carry a key.
         key: bool,
+        /// The path of the health check, where there is one.
+        health: Option<String>,
     },
 }
 
@@ -215,6 +217,7 @@ fn of_route(route: &Arc<Route>) -> Vec<Subject> {
             headers: route.auth_header.iter().cloned().collect(),
             question: Question::Any {
                 key: route.auth_header.is_some(),
+                health: upstream.health.as_ref().map(|check| check.path.clone()),
             },
             aliases: Vec::new(),
             candidate: false,
@@ -275,7 +278,14 @@ fn of_url(
             .then_some(compatible)
     });
     let Some(kind) = kind else {
-        return Ok(subject(endpoint, &no_tls, Question::Any { key: false }));
+        return Ok(subject(
+            endpoint,
+            &no_tls,
+            Question::Any {
+                key: false,
+                health: None,
+            },
+        ));
     };
     let at = request::endpoint(kind, Some(text)).map_err(|error| format!("{text}: {error}"))?;
     let key = kind.key_variables.iter().find_map(|variable| {

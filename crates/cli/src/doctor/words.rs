@@ -25,6 +25,9 @@ words! {
     ADDRESS_DEAD = "address_dead",
         "One of the name's addresses does not connect while another does. Calls try the next address after a quarter of a second, so they work, but some begin late.",
         "Repair the route to that address, or take its record out of DNS.";
+    CALLS_FAILING = "calls_failing",
+        "The upstream answers what doctor asks, and yet half of the real calls of the last hour or more failed there: what fails is what calls do and doctor does not, such as the model's name, the key's rights or the load.",
+        "See why: goodgate logs --failed --recovered, then goodgate explain with one of the ids; or make one call: goodgate doctor --live";
     CLOCK_SKEW = "clock_skew",
         "This machine's clock differs from that of the upstreams (their Date headers). Certificates and keys with dates may be refused, and waits told as a date are wrong.",
         "Set the clock by the network: sudo timedatectl set-ntp true";
@@ -37,6 +40,9 @@ words! {
     GATEWAY_SILENT = "gateway_silent",
         "The state folder says that a gateway listens, and nothing answers there.",
         "Start it with goodgate serve; its log tells why it ended.";
+    HEALTH_CHECK_FAILING = "health_check_failing",
+        "The upstream answers, and yet the path that the route's health check asks for does not answer 200 to 399. As long as that is so other upstreams are tried before it.",
+        "Mend what the health path reports, or correct upstreams.health.path.";
     PORT_TAKEN = "port_taken",
         "Another program listens on the port that the configuration names, so the gateway cannot start.",
         "End that program, or choose another port with --listen 127.0.0.1:PORT.";

@@ -67,8 +67,10 @@ fn try_answer(endpoint: &Endpoint, exchange: &Exchange<'_>) -> Result<Answer, Re
     } else {
         return Err(Refusal::detail(404, "Not Found"));
     }
-    let open = *endpoint == Endpoint::Models || keyless(exchange);
-    if !open && bearer(exchange.head).is_none_or(is_invalid) {
+    let shown = bearer(exchange.head);
+    // Whoever shows no key may read the list; a wrong one is refused.
+    let open = keyless(exchange) || (*endpoint == Endpoint::Models && shown.is_none());
+    if !open && shown.is_none_or(is_invalid) {
         return Err(Refusal::detail(401, "Unauthorized"));
     }
     match endpoint {

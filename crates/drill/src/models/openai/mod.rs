@@ -96,7 +96,8 @@ fn try_answer(endpoint: &Endpoint, exchange: &Exchange<'_>) -> Result<Answer, Re
             .status(405)
             .code("method_not_supported"));
     }
-    if !keyless {
+    // Whoever shows no key may read the list; a wrong one is refused.
+    if !keyless || bearer(exchange.head).is_some_and(is_invalid) {
         check_key(exchange)?;
     }
     match endpoint {
