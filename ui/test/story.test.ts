@@ -53,7 +53,7 @@ describe("a call is explained", () => {
 test("the chain shows each station once, the ones not reached too", () => {
   expect(chain(FAILED_DETAIL).map(({ name, state, note }) => `${name} ${state}: ${note}`)).toEqual([
     "You good: 1\u202f312 tokens",
-    "goodgate good: own part 3 ms",
+    "goodgate good: own part 3 ms, waited 210 ms",
     "openai/gpt-5-mini bad: bad gateway ×2",
     "azure-eu/gpt-5-mini bad: connection timeout",
     "vllm-a/qwen3 idle: not tried: circuit open",

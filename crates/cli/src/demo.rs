@@ -348,8 +348,8 @@ fn figures(calls: &[Call]) -> Figures {
 
 fn told(figures: &Figures) -> String {
     let slower = match (figures.p95_before_ms, figures.p95_during_ms) {
-        (Some(before), Some(during)) if during >= before => format!("p95 +{} ms", during - before),
-        (Some(before), Some(during)) => format!("p95 -{} ms", before - during),
+        (Some(before), Some(during)) if during > before => format!("p95 +{} ms", during - before),
+        (Some(_), Some(_)) => "p95 as before".to_owned(),
         _ => "p95 unknown".to_owned(),
     };
     let mut text = format!(

@@ -105,9 +105,17 @@ fn write_authority(arguments: &Arguments, drill: &Drill) -> Result<(), String> {
 
 fn script(arguments: &Arguments) -> Result<Script, String> {
     if let Some(name) = &arguments.fault {
-        // The same words as for a name in a script.
+        // A name is looked up as in a script.
         let text = serde_json::json!({"rules": [{"fault": name}]}).to_string();
-        return Script::from_json(&text).map_err(|error| error.to_string());
+        return Script::from_json(&text).map_err(|error| match error {
+            drill::ScriptError::Json(error) => {
+                let said = error.to_string();
+                // Where in our own line it stands helps nobody.
+                let said = said.split(" at line ").next().unwrap_or_default();
+                format!("{said}; docs/drill.md lists them")
+            }
+            other @ drill::ScriptError::Rule { .. } => other.to_string(),
+        });
     }
     let Some(path) = &arguments.script else {
         return Ok(Script::default());

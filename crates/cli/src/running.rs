@@ -236,7 +236,11 @@ impl Running {
         NotAsked::Refused {
             address: self.admin.clone(),
             status,
-            said: said.map_or_else(|| status.to_string(), str::to_owned),
+            said: match (said, problem.get("fix").and_then(serde_json::Value::as_str)) {
+                (Some(said), Some(fix)) => format!("{said} {fix}"),
+                (Some(said), None) => said.to_owned(),
+                (None, _) => status.to_string(),
+            },
         }
     }
 

@@ -151,8 +151,19 @@ function gateway(call: Call): Station {
   if (call.origin === "gateway" && call.outcome !== "recovered" && call.attempts.length === 0) {
     return { kind: "gateway", name: "goodgate", state: "bad", note: words(call.code ?? "refused") };
   }
-  const note = call.gateway_us === null ? "this gateway" : `own part ${spent(call.gateway_us)}`;
-  return { kind: "gateway", name: "goodgate", state: "good", note };
+  return { kind: "gateway", name: "goodgate", state: "good", note: ownPart(call) };
+}
+
+/** What of the call's time is the gateway's own: its work, and apart from it what it waited before trying again. */
+function ownPart({ gateway_us, attempts }: Call): string {
+  if (gateway_us === null) return "this gateway";
+  let waited = 0;
+  for (const [n, attempt] of attempts.entries()) {
+    const before = attempts[n - 1];
+    if (before !== undefined) waited += Math.max(0, attempt.at_ms - before.at_ms - before.ms);
+  }
+  const work = spent(Math.max(0, gateway_us - waited * 1_000));
+  return waited === 0 ? `own part ${work}` : `own part ${work}, waited ${duration(waited)}`;
 }
 
 function spent(us: number): string {
