@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use limits::queue::{self, Caller, Entered, Queue, Ticket};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use types::Clock;
 
 use crate::routing::Plan;
 
-/// How often a call that waits looks whether it is its turn: a few times for each place that becomes free at a target
-/// with a hundred calls of a second.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often one of those that wait looks whose turn it is: a few times for each place that becomes free at a target with
+/// a hundred calls of a second.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// The lines before all targets.
 #[derive(Debug, Default)]
@@ -34,6 +35,10 @@ struct Line {
     called: HashSet<Ticket>,
     /// Who had to leave for another.
     left_out: HashSet<Ticket>,
+    /// Wakes who waits.
+    bells: HashMap<Ticket, Arc<Notify>>,
+    /// Who looks for all.
+    looks: Option<Ticket>,
 }
 
 /// What waiting came to.
@@ -73,6 +78,12 @@ impl Lines {
                 .is_some_and(|line| !line.queue.is_empty())
     }
 
+    /// Whether nobody waits anywhere.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+
     /// Joins the line before a target, of which `room` tells how many calls run and how many may.
     ///
     /// # Cancel safety
@@ -93,14 +104,22 @@ impl Lines {
                 caller,
             })
         };
+        let bell = Arc::new(Notify::new());
         let (in_flight, limit) = room(since);
         let patience = queue::patience(plan.answer_by().left(since));
         let entered = self.with(target, |line| {
             let in_flight = line.with_called(in_flight);
             let limit = limit.unwrap_or(u32::MAX);
             let entered = line.queue.enter(caller, in_flight, limit, patience, since);
-            if let Entered::Waits { left_out, .. } = entered {
-                line.left_out.extend(left_out);
+            if let Entered::Waits {
+                ticket, left_out, ..
+            } = entered
+            {
+                line.bells.insert(ticket, Arc::clone(&bell));
+                if let Some(other) = left_out {
+                    line.left_out.insert(other);
+                    line.ring(other);
+                }
             }
             entered
         });
@@ -117,9 +136,14 @@ impl Lines {
             ticket,
             is_called: false,
         };
+        let mut now = since;
         loop {
-            tokio::time::sleep(LOOK).await;
-            let now = clock.now();
+            let looks = self.with(target, |line| *line.looks.get_or_insert(ticket) == ticket);
+            let left = until.saturating_duration_since(now);
+            let pause = if looks { LOOK.min(left) } else { left };
+            // Rung or not, what has come is looked up.
+            let _rung = tokio::time::timeout(pause, bell.notified()).await;
+            now = clock.now();
             let (in_flight, limit) = room(now);
             let limit = limit.unwrap_or(u32::MAX);
             let (called, left_out) = self.with(target, |line| {
@@ -161,6 +185,26 @@ impl Line {
     fn call(&mut self, in_flight: u32, limit: u32, now: Instant) {
         while let Some(next) = self.queue.next(self.with_called(in_flight), limit, now) {
             self.called.insert(next);
+            self.ring(next);
+        }
+    }
+
+    fn ring(&self, ticket: Ticket) {
+        if let Some(bell) = self.bells.get(&ticket) {
+            bell.notify_one();
+        }
+    }
+
+    /// One who waited has left the line, whichever way.
+    fn leaves(&mut self, ticket: Ticket) {
+        self.bells.remove(&ticket);
+        // It looked for all, or was rung to take over.
+        if self.looks.is_none_or(|looks| looks == ticket) {
+            self.looks = None;
+            // Whoever it is: one that wakes takes over.
+            if let Some(other) = self.bells.values().next() {
+                other.notify_one();
+            }
         }
     }
 }
@@ -183,11 +227,12 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.lines.waiting.fetch_sub(1, Ordering::Relaxed);
-        if self.is_called {
-            return;
-        }
         let (ticket, caller) = (self.ticket, self.caller);
         self.lines.with(self.target, |line| {
+            line.leaves(ticket);
+            if self.is_called {
+                return;
+            }
             line.left_out.remove(&ticket);
             // Called in the very moment of leaving: somebody else's turn then.
             if !line.queue.give_up(ticket) && line.called.remove(&ticket) {

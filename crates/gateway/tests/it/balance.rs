@@ -309,3 +309,16 @@ fn a_call_waits_for_a_place_and_is_told_when_it_has_waited_too_long() {
         assert_eq!(rig.chat("one").status, 200, "the place is free again");
     }
 }
+
+#[test]
+fn all_who_wait_in_a_line_have_their_turn() {
+    let yaml = patient("  one: { targets: [p/a] }")
+        .replace("total: 10s", "total: 60s")
+        .replacen("DRILL/v1,", "DRILL/v1, concurrency: { max: 12 },", 1);
+    let slow = r#"{"rules":[{"when":{},"fault":{"kind":"delay","at":"before-head","ms":150}}]}"#;
+    let rig = Rig::with(&yaml, script(slow));
+    // Twelve run and twelve wait: who looks for all hands that over with each turn.
+    let statuses = in_parallel(&[(); 24], |()| rig.chat("one").status);
+    assert_eq!(statuses, [200; 24]);
+    assert!(rig.shared.lines.is_idle(), "nothing is left of the line");
+}

@@ -216,10 +216,14 @@ impl Queue {
         };
         let oldest = of_class().next()?;
         // Of each team by itself: the long queue of one does not turn round that of another.
+        let mut first_of = HashMap::new();
+        for waiting in of_class() {
+            first_of.entry(waiting.caller.team).or_insert(waiting.since);
+        }
         let is_standing = |of: &Waiting| {
-            of_class()
-                .find(|waiting| waiting.caller.team == of.caller.team)
-                .is_some_and(|first| now.saturating_duration_since(first.since) > STANDING)
+            first_of
+                .get(&of.caller.team)
+                .is_some_and(|first| now.saturating_duration_since(*first) > STANDING)
         };
         let half = limit.div_ceil(2);
         let team_of = |waiting: &Waiting| waiting.caller.team;
@@ -253,12 +257,13 @@ impl Queue {
     /// Who leaves a full queue for this caller: of the lowest class, of the team with the most calls in it, the newest.
     /// None where the caller itself would be that one.
     fn weakest(&self, caller: Caller) -> Option<Ticket> {
-        let in_queue = |of: &Caller| {
-            let others = self.waiting.iter().filter(|other| {
-                other.caller.team == of.team && other.caller.priority == of.priority
-            });
-            others.count()
-        };
+        let mut counts: HashMap<(u64, Priority), usize> = HashMap::new();
+        for waiting in &self.waiting {
+            *counts
+                .entry((waiting.caller.team, waiting.caller.priority))
+                .or_default() += 1;
+        }
+        let in_queue = |of: &Caller| counts.get(&(of.team, of.priority)).copied().unwrap_or(0);
         let weakest = self.waiting.iter().max_by_key(|waiting| {
             (
                 std::cmp::Reverse(waiting.caller.priority),
