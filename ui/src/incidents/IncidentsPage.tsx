@@ -76,7 +76,8 @@ function None({ open }: { open: boolean }) {
         <span aria-hidden>✓</span> {open ? "No incident is open." : "No incident is stored."}
       </p>
       <p>
-        One opens with the third failure of one cause at one target within a minute. To rehearse one:{" "}
+        One opens with the third failure of one cause at one target within a minute; at once where a key is
+        refused, a certificate has expired, or a name does not exist. To rehearse one:{" "}
         <code>goodgate demo</code>
       </p>
     </div>

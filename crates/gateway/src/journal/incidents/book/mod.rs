@@ -1,7 +1,8 @@
 //! When failures become an incident, and when it is over. Pure: it is told the time and what has happened since.
 //!
 //! An incident **opens** with the third failure of one code at one target within 60 s, if these are at least 2 % of the
-//! attempts there. It **closes** by health: 60 s without that failure and at least 5 answers since, or the failures have
+//! attempts there; with the first where it is one that nobody heals by trying, such as a refused key or an expired
+//! certificate, since the breaker lets none but a probe a minute follow. It **closes** by health: 60 s without that failure and at least 5 answers since, or the failures have
 //! fallen below 1 % of at least 300 attempts within 60 s; or by quiet: 5 minutes without that failure. It ended when it
 //! failed for the last time.
 
@@ -18,6 +19,19 @@ const WINDOW_MILLIS: u64 = 60_000;
 
 /// Failures within the window that open it.
 const OPENING: u64 = 3;
+
+/// So many failures of this code within the window open an incident.
+fn opening(code: Code) -> u64 {
+    // What a single caller may bring about by a model's name alone waits for company.
+    let is_callers = matches!(
+        code,
+        Code::ModelNotFound | Code::ModelRetired | Code::EndpointNotFound | Code::PermissionDenied
+    );
+    match code.facts().group {
+        Group::Configuration if !is_callers => 1,
+        _ => OPENING,
+    }
+}
 
 /// They must be so many of a hundred attempts: a target that answers thousands of calls loses one now and then.
 const OPENING_PERCENT: u64 = 2;
@@ -214,7 +228,7 @@ impl Book {
             .or_default()
             .push_back(trouble);
         let (failures, attempts) = self.share(&cause);
-        let opens = failures >= OPENING && failures * 100 >= OPENING_PERCENT * attempts;
+        let opens = failures >= opening(cause.1) && failures * 100 >= OPENING_PERCENT * attempts;
         if opens && self.open.len() < MOST_OPEN {
             self.begin(cause);
         }

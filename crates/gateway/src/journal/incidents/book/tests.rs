@@ -66,6 +66,25 @@ fn whats(changes: &[Change]) -> Vec<What> {
 }
 
 #[test]
+fn a_refused_key_is_an_incident_at_once_and_a_model_that_is_not_there_is_none_yet() {
+    for (code, opens) in [
+        (Code::CredentialsRejected, true),
+        (Code::TlsCertExpired, true),
+        (Code::DnsNameNotFound, true),
+        (Code::ModelNotFound, false),
+        (Code::PermissionDenied, false),
+    ] {
+        let mut bench = Bench::new();
+        bench.second = 1;
+        let mut troubles = Troubles::default();
+        let trouble = bench.trouble(1);
+        troubles.failed.insert((Arc::from("p/m"), code), trouble);
+        let changes = bench.book.advance(bench.now(), troubles, &bench.answered);
+        assert_eq!(whats(&changes) == [What::Opened], opens, "{code:?}");
+    }
+}
+
+#[test]
 fn the_third_failure_within_a_minute_opens_an_incident_that_began_with_the_first() {
     let mut bench = Bench::new();
     assert_eq!(bench.second(1, 0), []);
