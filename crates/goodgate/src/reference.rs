@@ -8,6 +8,9 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::Arguments;
 
+/// What verbs print, by their names: `## goodgate status` and then the output.
+const EXAMPLES: &str = include_str!("reference.examples.txt");
+
 /// What stands before the verbs.
 const HEAD: &str = "# Commands
 
@@ -29,6 +32,8 @@ width. Nothing ever asks a question.
 | 130 | interrupted |
 
 `goodgate run` exits with its program's code.
+
+What is printed below was recorded from a gateway between two scripted servers, of which `openai` answers 502.
 ";
 
 fn page() -> String {
@@ -60,6 +65,20 @@ fn section(out: &mut String, parent: &str, command: &Command) {
         .get_arguments()
         .filter(|argument| !argument.is_hide_set() && argument.get_id() != "help")
         .collect();
+    options(out, &shown);
+    if let Some(example) = example(&name) {
+        write!(out, "\n```console\n{example}\n```\n").unwrap();
+    }
+}
+
+/// What the verb prints, where that was recorded.
+fn example(name: &str) -> Option<&'static str> {
+    let mut examples = EXAMPLES.split("\n## ").skip(1);
+    let own = examples.find_map(|one| one.strip_prefix(name)?.strip_prefix('\n'));
+    own.map(str::trim_end)
+}
+
+fn options(out: &mut String, shown: &[&Arg]) {
     if shown.is_empty() {
         return;
     }
@@ -143,6 +162,16 @@ fn the_page_of_commands_is_fresh() {
         committed == generated,
         "docs/commands.md is stale: UPDATE_REFERENCE=1 cargo test -p goodgate the_page_of_commands"
     );
+}
+
+#[test]
+fn every_example_is_of_a_verb_and_begins_with_its_command_line() {
+    let page = page();
+    for title in EXAMPLES.lines().filter_map(|line| line.strip_prefix("## ")) {
+        assert!(page.contains(&format!("\n## `{title}`\n")), "{title}");
+        let example = example(title).unwrap();
+        assert!(example.starts_with(&format!("$ {title}")), "{title}");
+    }
 }
 
 #[test]
