@@ -44,7 +44,7 @@ pub fn identify(
         Some(presented) => known(keyring, &presented)?,
         None => without_key(head)?,
     };
-    journal.add(Event::Identified(caller.key.clone()));
+    journal.add(Event::Identified(caller.key.clone(), caller.priority));
     Ok(caller)
 }
 

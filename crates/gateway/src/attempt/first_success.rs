@@ -149,8 +149,11 @@ async fn begin(
                 let full = closed.full_leg(plan).filter(|_| place.is_none());
                 if let Some(full) = full {
                     arm_hold(plan, call, journal);
-                    place = Some(stand_in_line(course, gate, plan, call, full).await?);
-                    now = clock.now();
+                    let turn = stand_in_line(course, gate, plan, call, full).await;
+                    let came = clock.now();
+                    journal.add(Event::Waited(came.saturating_duration_since(now)));
+                    place = Some(turn?);
+                    now = came;
                     continue;
                 }
                 let Some(wait) = course.wait(&closed, since, now) else {

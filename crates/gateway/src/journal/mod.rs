@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diagnosis::{Code, Evidence, Lane, Verdict};
-use types::{CallId, CredentialId, KeyId, NanoUsd, TokenUsage};
+use types::{CallId, CredentialId, KeyId, NanoUsd, Priority, TokenUsage};
 
 pub use recorder::Recorder;
 pub use store::{Certainty, Outcome};
@@ -222,8 +222,8 @@ pub struct Asked {
 pub enum Event {
     /// What the head told.
     Asked(Box<Asked>),
-    /// Who calls.
-    Identified(KeyId),
+    /// Who calls, and in which class.
+    Identified(KeyId, Priority),
     /// What the body asks for.
     Wanted {
         /// The model or route as named by the caller.
@@ -237,6 +237,8 @@ pub enum Event {
     },
     /// Where the call may go, and within which bounds.
     Planned(Box<Bounds>),
+    /// It stood in line before a target for so long, whatever came of that.
+    Waited(Duration),
     /// An attempt ended.
     Attempted(Box<Attempt>),
     /// A target that was not tried, and why.
@@ -381,7 +383,7 @@ impl Journal {
     pub fn add(&mut self, event: Event) {
         if let Some(in_flight) = &self.in_flight {
             match &event {
-                Event::Identified(key) => in_flight.identified(key),
+                Event::Identified(key, _) => in_flight.identified(key),
                 Event::Wanted { model, .. } => in_flight.wanted(model),
                 Event::FirstContent(_) => in_flight.phase(in_flight::CallPhase::Relaying),
                 _ => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use diagnosis::{Code, Lane};
-use types::{KeyId, NanoUsd, TokenUsage};
+use types::{KeyId, NanoUsd, Priority, TokenUsage};
 
 use super::{Attempt, Bounds, Certainty, ClientFacts, Closed, ClosedBy, Event, StopReason};
 
@@ -22,6 +22,10 @@ pub struct Summary<'a> {
     pub client: Option<&'a ClientFacts>,
     /// Who called.
     pub key: Option<&'a KeyId>,
+    /// The class of the call.
+    pub priority: Priority,
+    /// How long it stood in line before targets, each time.
+    pub waits: Vec<Duration>,
     /// What was asked for.
     pub model: Option<&'a Arc<str>>,
     /// Whether a stream was asked for.
@@ -91,7 +95,11 @@ impl<'a> Summary<'a> {
                 self.path = asked.uri.path();
                 self.client = Some(&asked.client);
             }
-            Event::Identified(key) => self.key = Some(key),
+            Event::Identified(key, priority) => {
+                self.key = Some(key);
+                self.priority = *priority;
+            }
+            Event::Waited(waited) => self.waits.push(*waited),
             Event::Wanted {
                 model,
                 stream,

@@ -1,5 +1,6 @@
 //! Which target a call begins with: what is out of use, and what the strategies make of load, speed and price.
 
+use gateway::journal::metrics::Format;
 use store::DrainRow;
 use types::{Clock, SystemClock};
 
@@ -304,6 +305,9 @@ fn a_call_waits_for_a_place_and_is_told_when_it_has_waited_too_long() {
             assert_eq!(reply.header("x-goodgate-code"), Some("queue_timeout"));
             let after: u64 = reply.header("retry-after-ms").unwrap().parse().unwrap();
             assert!((1_000..=3_000).contains(&after), "{after}");
+            let told = rig.metrics(Format::Prometheus);
+            assert!(told.contains("goodgate_shed_total{priority=\"normal\"} 1"));
+            assert!(told.contains("goodgate_queue_wait_seconds_count 1"));
         }
         assert_eq!(first.finish().status, 200);
         assert_eq!(rig.chat("one").status, 200, "the place is free again");

@@ -54,6 +54,10 @@ families! {
         "From a call's first byte to the last byte of its answer.";
     OVERHEAD: Histogram "goodgate_overhead_seconds" [] "seconds"
         "The part of a call's time that no attempt took: the gateway's own work, queues, and waits between attempts.";
+    QUEUE_WAIT: Histogram "goodgate_queue_wait_seconds" [] "seconds"
+        "How long calls stood in line before a target that had no room, those that then were left out, too.";
+    SHED: Counter "goodgate_shed" ["priority"] ""
+        "Calls that were left out for want of room (load_shed, queue_timeout), by their class.";
     INFLIGHT: Gauge "goodgate_inflight" ["phase"] ""
         "Calls that run: reading their request, attempting, or relaying their answer.";
     ATTEMPTS: Counter "goodgate_attempts" ["target", "outcome"] ""

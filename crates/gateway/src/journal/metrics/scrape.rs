@@ -8,6 +8,7 @@ use resilience::Level;
 use resilience::breaker::Position;
 use resilience::registry::Reading;
 use store::WriteBehind;
+use types::Priority;
 
 use super::Metrics;
 use super::families::{self as f, Family};
@@ -198,6 +199,11 @@ pub(super) fn calls(text: &mut Text, sum: &Set) {
     text.family(&f::REQUEST_DURATION)
         .exemplary(&[], &sum.duration);
     text.family(&f::OVERHEAD).histogram(&[], &sum.overhead);
+    text.family(&f::QUEUE_WAIT).histogram(&[], &sum.queue_wait);
+    let mut samples = text.family(&f::SHED);
+    for (class, count) in Priority::ALL.into_iter().zip(sum.shed) {
+        samples.value(&[class.as_str()], count);
+    }
 }
 
 pub(super) fn attempts(text: &mut Text, sum: &Set) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diagnosis::{Code, Phase};
-use types::CallId;
+use types::{CallId, Priority};
 
 use super::histogram::{Exemplary, FINE_SECONDS, Histogram, SECONDS, TOKENS};
 use super::labels::{Labels, OTHERS, TargetLabel};
@@ -127,6 +127,8 @@ pub(super) struct Set {
     pub(super) connections_opened: u64,
     pub(super) connections_reused: u64,
     pub(super) possible_duplicates: u64,
+    pub(super) queue_wait: Histogram,
+    pub(super) shed: [u64; Priority::ALL.len()],
     places: HashMap<Arc<str>, usize>,
     /// The place of a name by the address of its text, which a snapshot keeps where it is. The entry holds the text, so
     /// that no other can come to lie at the same address.
@@ -148,6 +150,8 @@ impl Default for Set {
             connections_opened: 0,
             connections_reused: 0,
             possible_duplicates: 0,
+            queue_wait: Histogram::new(&SECONDS),
+            shed: [0; Priority::ALL.len()],
             places: HashMap::new(),
             remembered: [const { None }; REMEMBERED],
         }
@@ -168,6 +172,9 @@ impl Set {
         }
         self.overhead.observe(micros(own));
         self.possible_duplicates += u64::from(summary.repeats_at_risk);
+        for waited in &summary.waits {
+            self.queue_wait.observe(micros(*waited));
+        }
         if closed.outcome != Outcome::Ok {
             self.troubled(closed, summary, labels);
         }
@@ -235,6 +242,11 @@ impl Set {
                 },
                 closed.id,
             );
+        }
+        if let (Some(Code::LoadShed | Code::QueueTimeout), Some(shed)) =
+            (summary.code, self.shed.get_mut(summary.priority as usize))
+        {
+            *shed += 1;
         }
         match summary.stop_reason {
             // Nobody wanted a repeat.
@@ -364,6 +376,10 @@ impl Set {
         self.connections_opened += other.connections_opened;
         self.connections_reused += other.connections_reused;
         self.possible_duplicates += other.possible_duplicates;
+        self.queue_wait.absorb(&other.queue_wait);
+        for (own, others) in self.shed.iter_mut().zip(other.shed) {
+            *own += others;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diagnosis::{Code, Evidence, Fault, Phase};
 use proptest::prelude::*;
-use types::{CallId, NanoUsd, TokenUsage};
+use types::{CallId, NanoUsd, Priority, TokenUsage};
 
 use super::set::Set;
 use super::text::{Format, Text};
@@ -175,6 +175,43 @@ fn of_a_failed_call_one_failure_is_what_the_client_was_told() {
             &failure("true"),
             &failure("false"),
             "goodgate_retries_suppressed_total{reason=\"budget_exhausted\"} 1",
+        ],
+    );
+}
+
+#[test]
+fn waits_in_line_are_timed_and_who_is_left_out_counts_for_its_class() {
+    let with = |priority, waited, told: Option<Event>| {
+        let outcome = if told.is_some() {
+            Outcome::Refused
+        } else {
+            Outcome::Ok
+        };
+        let mut call = call(outcome, &[], told);
+        let key = types::KeyId::new("jobs");
+        call.events.insert(0, Event::Identified(key, priority));
+        call.events
+            .push(Event::Waited(Duration::from_millis(waited)));
+        call
+    };
+    let calls = [
+        with(Priority::Normal, 30, None),
+        with(
+            Priority::Batch,
+            1_000,
+            Some(told(Code::QueueTimeout, false)),
+        ),
+        with(Priority::Batch, 0, Some(told(Code::LoadShed, false))),
+        with(Priority::High, 0, Some(told(Code::CircuitOpen, false))),
+    ];
+    holds(
+        &counted(&calls),
+        &[
+            "goodgate_queue_wait_seconds_count 4",
+            "goodgate_queue_wait_seconds_sum 1.03",
+            "goodgate_shed_total{priority=\"batch\"} 2",
+            "goodgate_shed_total{priority=\"normal\"} 0",
+            "goodgate_shed_total{priority=\"high\"} 0",
         ],
     );
 }
