@@ -1,6 +1,8 @@
 //! Writes and reads the rows of calls and their attempts.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::net::SocketAddr;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use types::{CallId, CredentialId, KeyId, NanoUsd, TokenUsage};
 
 use super::columns::{Columns, int, micros, opt};
@@ -30,120 +32,139 @@ macro_rules! attempt_columns {
     };
 }
 
-/// Inserts a call and its attempts. A second row of the same id is left out.
-pub(crate) fn insert(
-    connection: &Connection,
-    seq: i64,
-    stored_millis: u64,
-    call: &CallRow,
-) -> Result<(), StoreError> {
-    let details = if call.details == CallDetails::default() {
-        None
-    } else {
-        Some(
-            serde_json::to_string(&call.details).map_err(|error| StoreError::Corrupt {
-                what: error.to_string(),
-            })?,
-        )
-    };
-    let mut statement = connection.prepare_cached(concat!(
-        "INSERT OR IGNORE INTO calls (",
-        call_columns!(),
-        ", details, error_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    ))?;
-    let added = statement.execute(params![
-        seq,
-        int(stored_millis),
-        call.id.write().as_str(),
-        int(call.unix_millis),
-        call.key.as_ref().map(KeyId::as_str),
-        call.lane,
-        call.method,
-        call.path,
-        call.dialect,
-        call.model,
-        call.served_by,
-        call.outcome.as_str(),
-        call.status,
-        call.code,
-        call.group,
-        call.origin,
-        call.stop_reason,
-        call.stream,
-        call.output_sent,
-        opt(call.ttft_ms),
-        int(call.total_ms),
-        opt(call.gateway_us),
-        opt(call.usage.input),
-        opt(call.usage.output),
-        opt(call.usage.cache_read),
-        opt(call.usage.cache_write),
-        opt(call.usage.reasoning),
-        opt(call.cost.map(NanoUsd::as_nanos)),
-        call.certainty.as_str(),
-        int(call.request_bytes),
-        int(call.response_bytes),
-        call.client_request_id,
-        call.client_agent,
-        call.client_retry_count,
-        call.demo,
-        details,
-        call.error_json,
-    ])?;
-    if added == 0 {
-        return Ok(());
-    }
-    for attempt in &call.attempts {
-        insert_attempt(connection, seq, attempt)?;
-    }
-    Ok(())
+/// Inserts rows, one transaction long: statements are looked up once, not for each row.
+pub(crate) struct Inserts<'c> {
+    calls: CachedStatement<'c>,
+    attempts: CachedStatement<'c>,
+    /// The peer of the attempt before, which is mostly that of the next as well, and its text.
+    peer: Option<(SocketAddr, String)>,
+    /// The same of a call's details, which are mostly those of its alias.
+    details: (CallDetails, Option<String>),
 }
 
-fn insert_attempt(
-    connection: &Connection,
-    seq: i64,
-    attempt: &AttemptRow,
-) -> Result<(), StoreError> {
-    let place = seq * PLACES + i64::from(attempt.n).min(PLACES - 1);
-    let mut statement = connection.prepare_cached(concat!(
-        "INSERT OR IGNORE INTO attempts (",
-        attempt_columns!(),
-        ", evidence_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-         ?, ?, ?)"
-    ))?;
-    let phases = &attempt.phases;
-    statement.execute(params![
-        place,
-        attempt.target,
-        attempt.credential.as_ref().map(CredentialId::as_str),
-        int(attempt.at_ms),
-        int(attempt.ms),
-        attempt.status,
-        attempt.code,
-        attempt.group,
-        attempt.origin,
-        attempt.evidence,
-        attempt.full_line,
-        micros(phases.dns),
-        micros(phases.connect),
-        micros(phases.tls),
-        micros(phases.sent),
-        micros(phases.first_byte),
-        micros(phases.first_token),
-        micros(phases.end),
-        attempt.next,
-        attempt.next_reason,
-        attempt.upstream_request_id,
-        attempt.made_by,
-        attempt.processed,
-        int(attempt.bytes_sent),
-        int(attempt.bytes_received),
-        attempt.reused,
-        attempt.peer.map(|peer| peer.to_string()),
-        attempt.evidence_json,
-    ])?;
-    Ok(())
+impl<'c> Inserts<'c> {
+    pub(crate) fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
+        let calls = connection.prepare_cached(concat!(
+            "INSERT OR IGNORE INTO calls (",
+            call_columns!(),
+            ", details, error_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))?;
+        let attempts = connection.prepare_cached(concat!(
+            "INSERT OR IGNORE INTO attempts (",
+            attempt_columns!(),
+            ", evidence_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             ?, ?, ?)"
+        ))?;
+        Ok(Self {
+            calls,
+            attempts,
+            peer: None,
+            details: (CallDetails::default(), None),
+        })
+    }
+
+    /// Inserts a call and its attempts. A second row of the same id is left out.
+    pub(crate) fn insert(
+        &mut self,
+        seq: i64,
+        stored_millis: u64,
+        call: &CallRow,
+    ) -> Result<(), StoreError> {
+        if call.details != self.details.0 {
+            let told = Some(&call.details).filter(|told| **told != CallDetails::default());
+            let text = told.map(serde_json::to_string).transpose();
+            let text = text.map_err(|error| StoreError::Corrupt {
+                what: error.to_string(),
+            })?;
+            self.details = (call.details.clone(), text);
+        }
+        let added = self.calls.execute(params![
+            seq,
+            int(stored_millis),
+            call.id.write().as_str(),
+            int(call.unix_millis),
+            call.key.as_ref().map(KeyId::as_str),
+            call.lane,
+            call.method,
+            call.path,
+            call.dialect,
+            call.model,
+            call.served_by,
+            call.outcome.as_str(),
+            call.status,
+            call.code,
+            call.group,
+            call.origin,
+            call.stop_reason,
+            call.stream,
+            call.output_sent,
+            opt(call.ttft_ms),
+            int(call.total_ms),
+            opt(call.gateway_us),
+            opt(call.usage.input),
+            opt(call.usage.output),
+            opt(call.usage.cache_read),
+            opt(call.usage.cache_write),
+            opt(call.usage.reasoning),
+            opt(call.cost.map(NanoUsd::as_nanos)),
+            call.certainty.as_str(),
+            int(call.request_bytes),
+            int(call.response_bytes),
+            call.client_request_id,
+            call.client_agent,
+            call.client_retry_count,
+            call.demo,
+            self.details.1,
+            call.error_json,
+        ])?;
+        if added == 0 {
+            return Ok(());
+        }
+        for attempt in &call.attempts {
+            self.insert_attempt(seq, attempt)?;
+        }
+        Ok(())
+    }
+
+    fn insert_attempt(&mut self, seq: i64, attempt: &AttemptRow) -> Result<(), StoreError> {
+        let place = seq * PLACES + i64::from(attempt.n).min(PLACES - 1);
+        if self.peer.as_ref().map(|(peer, _)| *peer) != attempt.peer {
+            self.peer = attempt.peer.map(|peer| (peer, peer.to_string()));
+        }
+        let phases = &attempt.phases;
+        self.attempts.execute(params![
+            place,
+            attempt.target,
+            attempt.credential.as_ref().map(CredentialId::as_str),
+            int(attempt.at_ms),
+            int(attempt.ms),
+            attempt.status,
+            attempt.code,
+            attempt.group,
+            attempt.origin,
+            attempt.evidence,
+            attempt.full_line,
+            micros(phases.dns),
+            micros(phases.connect),
+            micros(phases.tls),
+            micros(phases.sent),
+            micros(phases.first_byte),
+            micros(phases.first_token),
+            micros(phases.end),
+            attempt.next,
+            attempt.next_reason,
+            attempt.upstream_request_id,
+            attempt.made_by,
+            attempt.processed,
+            int(attempt.bytes_sent),
+            int(attempt.bytes_received),
+            attempt.reused,
+            self.peer.as_ref().map(|(_, text)| text),
+            attempt.evidence_json,
+        ])?;
+        Ok(())
+    }
 }
 
 /// Reads a call whole.

@@ -201,9 +201,11 @@ impl Writing {
         self.writer.next_seq = self.writer.next_seq.max(seq + 1);
         let last_stored = self.writer.last_stored.max(last_stored);
         let stored = last_stored.max(self.clock.unix_millis());
+        let mut inserts = calls::Inserts::prepare(&transaction)?;
         for (seq, row) in (self.writer.next_seq..).zip(self.backlog.iter().take(count)) {
-            calls::insert(&transaction, seq, stored, row)?;
+            inserts.insert(seq, stored, row)?;
         }
+        drop(inserts);
         counts::store(&transaction, &transit)?;
         incidents::store(&transaction, &changed)?;
         transaction.commit()?;

@@ -28,6 +28,33 @@ fn a_call_of_which_little_is_known_reads_back_too() {
 }
 
 #[test]
+fn rows_stored_at_once_keep_what_each_says() {
+    let bench = Bench::new();
+    let now = bench.clock.unix_millis();
+    let (mut other, mut peerless) = (full(now), full(now));
+    other.details.config_version = Some(42);
+    peerless
+        .attempts
+        .iter_mut()
+        .for_each(|attempt| attempt.peer = None);
+    let rows = [
+        full(now),
+        full(now),
+        bench.row(Outcome::Ok),
+        other,
+        peerless,
+        full(now),
+    ];
+    for row in &rows {
+        bench.record(row.clone());
+    }
+    bench.store.flush().unwrap();
+    for row in &rows {
+        assert_eq!(bench.store.get(row.id).unwrap().unwrap().call, *row);
+    }
+}
+
+#[test]
 fn an_unknown_id_is_no_error() {
     let bench = Bench::new();
     assert_eq!(bench.store.get(CallId::generate(1)).unwrap(), None);
