@@ -1,6 +1,5 @@
 //! One attempt: request in; head, body and evidence out.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,6 @@ use bytes::Bytes;
 use diagnosis::{Evidence, Fault, Lane, Phase};
 use http::{Method, StatusCode, Version};
 use parking_lot::Mutex;
-use tokio::time::Sleep;
 use types::{Clock, Deadline};
 
 use crate::body::{Beginning, Body};
@@ -332,8 +330,7 @@ impl Client {
         if call.timers.deadline.has_passed(call.start) {
             return Err(Fault::Deadline.into());
         }
-        let mut sleep = pin!(None::<Sleep>);
-        http2::send(&self.shared, call, upload, &mut sleep.as_mut(), evidence).await
+        http2::send(&self.shared, call, upload, &mut Timer::default(), evidence).await
     }
 
     async fn try_send(
@@ -369,13 +366,13 @@ impl Client {
             body.iter().for_each(|part| head.extend_from_slice(part));
             body = &[];
         }
-        let mut sleep = pin!(None::<Sleep>);
-        let mut timer: Timer<'_> = sleep.as_mut();
+        let mut timer = Timer::default();
         let may_repeat = request.may_repeat();
         let mut pooled = ready.or_else(|| self.shared.pool.lock().take(to, start, may_repeat));
         loop {
             let mut connection = match pooled.take() {
-                Some(connection) => {
+                Some(mut connection) => {
+                    timer = std::mem::take(&mut connection.timer);
                     evidence.peer = Some(connection.peer);
                     connection
                 }
@@ -400,7 +397,10 @@ impl Client {
                 state: State::default(),
             };
             match exchange.run(&mut timer, evidence).await {
-                Ok(began) => return Ok((connection, began)),
+                Ok(began) => {
+                    connection.timer = timer;
+                    return Ok((connection, began));
+                }
                 Err(failed) => {
                     evidence.bytes.acked = connection.acked();
                     let is_stale = is_stale(&connection, &failed.fault, request, evidence);

@@ -1,8 +1,7 @@
 //! An answer's body as it comes: pulled by its reader, given up by dropping it.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -10,7 +9,6 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use diagnosis::{Evidence, Fault, LimitFired, Phase};
 use http::HeaderMap;
-use tokio::time::Sleep;
 use types::Deadline;
 
 use crate::attempt::Shared;
@@ -20,7 +18,7 @@ use crate::exchange::Unsent;
 use crate::faults;
 use crate::http2::Incoming;
 use crate::identity::Identity;
-use crate::timer::{Limit, Wait};
+use crate::timer::{self, Limit, Timer, Wait};
 use http1::{BodyReader, Framing, Headers, Step, buffers};
 
 /// The most that is set aside at once for an announced length; more is made room for as it comes.
@@ -71,7 +69,7 @@ pub struct Body {
     fault: Option<Fault>,
     ended: bool,
     bulk: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     waiting: Option<Waiting>,
     trailers: Option<HeaderMap>,
 }
@@ -101,7 +99,8 @@ pub(crate) struct Beginning {
 
 impl Body {
     /// Takes what came with the head; a body that is whole already gives its connection back here.
-    pub(crate) fn new(shared: Arc<Shared>, beginning: Beginning) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, mut beginning: Beginning) -> Self {
+        let timer = mem::take(&mut beginning.connection.timer);
         let mut body = Self {
             shared,
             connection: Some(beginning.connection),
@@ -119,7 +118,7 @@ impl Body {
             fault: None,
             ended: false,
             bulk: false,
-            timer: None,
+            timer,
             waiting: None,
             trailers: None,
         };
@@ -171,7 +170,7 @@ impl Body {
             fault: None,
             ended: false,
             bulk: false,
-            timer: None,
+            timer: Timer::default(),
             waiting: None,
             trailers: None,
         }
@@ -474,18 +473,11 @@ impl Body {
                     .map_or_else(|| self.shared.clock.now(), |w| w.since);
                 let limit = Limit::new(Wait::Idle, idle, since, deadline);
                 self.waiting = Some(Waiting { since, idle, limit });
-                let at = tokio::time::Instant::from_std(limit.at);
-                match &mut self.timer {
-                    Some(sleep) => sleep.as_mut().reset(at),
-                    None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
-                }
+                timer::arm(&mut self.timer, limit.at);
                 limit
             }
         };
-        match &mut self.timer {
-            Some(sleep) => sleep.as_mut().poll(cx).map(|()| limit),
-            None => Poll::Ready(limit),
-        }
+        timer::poll(&mut self.timer, cx).map(|()| limit)
     }
 
     /// Once the body is whole: its connection goes back to the pool, or closes where it must.
@@ -494,15 +486,16 @@ impl Body {
             return;
         }
         let clean = self.keep_alive && self.buffer.is_empty() && self.unsent.is_none();
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && clean
         {
+            connection.timer = mem::take(&mut self.timer);
             let now = now.unwrap_or_else(|| self.shared.clock.now());
             self.shared
                 .put_back(&self.identity, self.idle_limit, connection, now);
         }
         buffers::put_read(mem::take(&mut self.buffer));
-        self.timer = None;
+        self.timer = Timer::default();
         self.waiting = None;
     }
 

@@ -65,7 +65,7 @@ impl Opener<'_> {
     /// Opens a connection; phase, times, addresses and peer are noted in the evidence on the way.
     pub(crate) async fn open(
         &self,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<Box<Connection>, Failed> {
         let addresses = self.resolve(timer, evidence).await?;
@@ -85,7 +85,7 @@ impl Opener<'_> {
 
     async fn resolve(
         &self,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<Vec<SocketAddr>, Failed> {
         evidence.phase = Phase::Dns;
@@ -122,7 +122,7 @@ impl Opener<'_> {
         Ok(allowed)
     }
 
-    async fn ask(&self, timer: &mut Timer<'_>) -> Result<Arc<[IpAddr]>, Failed> {
+    async fn ask(&self, timer: &mut Timer) -> Result<Arc<[IpAddr]>, Failed> {
         let limit = Limit::new(
             Wait::Dns,
             self.timers.dns,
@@ -142,7 +142,7 @@ impl Opener<'_> {
     async fn connect(
         &self,
         addresses: &[SocketAddr],
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<(TcpStream, SocketAddr), Failed> {
         let limit = Limit::new(
@@ -172,7 +172,7 @@ impl Opener<'_> {
         &self,
         policy: &tls::TlsPolicy,
         socket: Counted,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<Box<Connection>, Failed> {
         let peer = evidence

@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::timer::Timer;
+
 /// How many of the peer's first bytes are kept: enough for a greeting or a status line.
 const OPENING: usize = 48;
 
@@ -38,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) idle_for: Duration,
     /// What the peer's `Keep-Alive` promised.
     pub(crate) promised: Option<Duration>,
+    /// What its calls are limited by, one after the other.
+    pub(crate) timer: Timer,
     /// Bytes given to the socket before this call's first one.
     written_before: u64,
 }
@@ -156,6 +160,7 @@ impl Connection {
             reused: false,
             idle_for: Duration::ZERO,
             promised: None,
+            timer: Timer::default(),
             written_before: 0,
         }
     }

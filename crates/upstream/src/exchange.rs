@@ -168,7 +168,7 @@ impl Exchange<'_> {
     /// Runs until the head is whole.
     pub(crate) async fn run(
         mut self,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<Began, Failed> {
         http1::turn::after_others().await;
@@ -211,7 +211,7 @@ impl Exchange<'_> {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Poll<Result<Head, Failed>> {
         if self.state.written.is_none()
@@ -371,7 +371,7 @@ impl Exchange<'_> {
         faults::socket_fault(error)
     }
 
-    fn poll_limit(&mut self, cx: &mut Context<'_>, timer: &mut Timer<'_>) -> Poll<()> {
+    fn poll_limit(&mut self, cx: &mut Context<'_>, timer: &mut Timer) -> Poll<()> {
         let stand = self.stand();
         let current = self.state.limit.filter(|(_, at)| *at == stand);
         if current.is_none() {

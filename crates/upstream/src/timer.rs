@@ -94,22 +94,24 @@ impl Limit {
     }
 }
 
-/// The timer itself; nothing is registered with the runtime before the first wait.
-pub(crate) type Timer<'a> = Pin<&'a mut Option<Sleep>>;
+/// The timer itself; nothing is registered with the runtime before the first wait. It stays with its connection, since each
+/// call's limit is mostly later than the one before: moving it there takes no lock, making and dropping one takes two.
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 /// Sets the timer; moving it to a later time takes no lock.
-pub(crate) fn arm(timer: &mut Timer<'_>, at: Instant) {
+pub(crate) fn arm(timer: &mut Timer, at: Instant) {
     let at = tokio::time::Instant::from_std(at);
-    match timer.as_mut().as_pin_mut() {
-        Some(sleep) => sleep.reset(at),
-        None => timer.set(Some(sleep_until(at))),
+    match &mut timer.0 {
+        Some(sleep) => sleep.as_mut().reset(at),
+        None => timer.0 = Some(Box::pin(sleep_until(at))),
     }
 }
 
 /// Whether the timer has run out; registers for waking otherwise.
-pub(crate) fn poll(timer: &mut Timer<'_>, cx: &mut Context<'_>) -> Poll<()> {
-    match timer.as_mut().as_pin_mut() {
-        Some(sleep) => sleep.poll(cx),
+pub(crate) fn poll(timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
+    match &mut timer.0 {
+        Some(sleep) => sleep.as_mut().poll(cx),
         None => Poll::Pending,
     }
 }
@@ -119,7 +121,7 @@ pub(crate) fn poll(timer: &mut Timer<'_>, cx: &mut Context<'_>) -> Poll<()> {
 /// # Cancel safety
 /// As safe as `future`: it is dropped when time runs out.
 pub(crate) async fn within<F: Future>(
-    timer: &mut Timer<'_>,
+    timer: &mut Timer,
     at: Instant,
     future: F,
 ) -> Option<F::Output> {

@@ -125,7 +125,7 @@ impl<'a> Exchange<'a> {
         mut self,
         request: Request<()>,
         upload: &mut Option<Box<Upload>>,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<Began, Failed> {
         evidence.phase = Phase::Send;
@@ -150,7 +150,7 @@ impl<'a> Exchange<'a> {
         &mut self,
         request: Request<()>,
         upload: &mut Option<Box<Upload>>,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Result<ResponseFuture, Failed> {
         let now = self.shared.clock.now();
@@ -223,7 +223,7 @@ impl<'a> Exchange<'a> {
         cx: &mut Context<'_>,
         response: &mut ResponseFuture,
         id: u32,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
         evidence: &mut Evidence,
     ) -> Poll<Result<Response<RecvStream>, Failed>> {
         if self.written.is_none()
@@ -253,7 +253,7 @@ impl<'a> Exchange<'a> {
         }))
     }
 
-    fn poll_limit(&mut self, cx: &mut Context<'_>, timer: &mut Timer<'_>) -> Poll<()> {
+    fn poll_limit(&mut self, cx: &mut Context<'_>, timer: &mut Timer) -> Poll<()> {
         let sender = self.sender.as_ref();
         let stand = sender.map_or((0, false), |sender| (sender.sent, sender.is_waiting));
         if self.limit.is_none_or(|(_, at)| at != stand) {

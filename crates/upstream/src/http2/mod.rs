@@ -113,7 +113,7 @@ pub(crate) async fn send(
     shared: &Arc<Shared>,
     call: Call<'_>,
     upload: &mut Option<Box<Upload>>,
-    timer: &mut Timer<'_>,
+    timer: &mut Timer,
     evidence: &mut Evidence,
 ) -> Result<Sent, Failed> {
     let request = request(&call)?;
@@ -178,7 +178,7 @@ impl Forgiven {
 async fn way(
     shared: &Arc<Shared>,
     call: Call<'_>,
-    timer: &mut Timer<'_>,
+    timer: &mut Timer,
     evidence: &mut Evidence,
 ) -> Result<Way, Failed> {
     let identity = &call.to.identity;
@@ -209,7 +209,7 @@ async fn way(
 async fn open(
     shared: &Arc<Shared>,
     call: Call<'_>,
-    timer: &mut Timer<'_>,
+    timer: &mut Timer,
     evidence: &mut Evidence,
 ) -> Result<Way, Failed> {
     let opener = Opener {

@@ -6,7 +6,6 @@
 mod certificate;
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -152,8 +151,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn run(&mut self) -> Result<(), Failed> {
-        let mut sleep = pin!(None);
-        let mut timer: Timer<'_> = sleep.as_mut();
+        let mut timer = Timer::default();
         let addresses = self.resolve(&mut timer).await?;
         self.evidence.phase = Phase::Connect;
         let (tcp, peer) = self.connect(&addresses).await?;
@@ -168,7 +166,7 @@ impl Look<'_> {
     }
 
     /// The addresses as a call gets them, and what each server says by itself.
-    async fn resolve(&mut self, timer: &mut Timer<'_>) -> Result<Vec<SocketAddr>, Failed> {
+    async fn resolve(&mut self, timer: &mut Timer) -> Result<Vec<SocketAddr>, Failed> {
         self.evidence.phase = Phase::Dns;
         let servers = match &self.names.by {
             KnownBy::Servers(servers) => servers.clone(),
@@ -281,7 +279,7 @@ impl Look<'_> {
         policy: &tls::TlsPolicy,
         tcp: TcpStream,
         peer: SocketAddr,
-        timer: &mut Timer<'_>,
+        timer: &mut Timer,
     ) -> Result<(), Failed> {
         let name = policy.name_for(&self.to.host).map_err(|error| {
             let detail = error.to_string();
