@@ -158,9 +158,11 @@ fn parse(buffer: &[u8], asked: Asked) -> Result<Found, Fault> {
     let bytes = buffer.get(..length).unwrap_or_default();
     // One copy of the head: the read buffer stays free for the body.
     let headers = Headers::of(bytes, response.headers);
-    let reason = response
-        .reason
-        .map_or_else(Bytes::new, |text| headers.part(bytes, text.as_bytes()));
+    let reason = match (response.reason, status.canonical_reason()) {
+        (None, _) => Bytes::new(),
+        (Some(text), Some(usual)) if text == usual => Bytes::from_static(usual.as_bytes()),
+        (Some(text), _) => headers.part(bytes, text.as_bytes()),
+    };
     let body = if status == StatusCode::SWITCHING_PROTOCOLS {
         Framing::Nothing
     } else {

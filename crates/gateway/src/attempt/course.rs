@@ -81,7 +81,6 @@ pub(super) struct Course<'a> {
     upload: Option<Upload>,
     earns: bool,
     legs: Vec<LegState>,
-    visited: Vec<&'a str>,
     attempts: u32,
     paid_for: Option<usize>,
     /// The target whose overload the next attempt follows.
@@ -101,7 +100,6 @@ impl<'a> Course<'a> {
             upload,
             earns: terms.client_retries == 0,
             legs: plan.legs.iter().map(|_| LegState::default()).collect(),
-            visited: Vec::with_capacity(plan.legs.len()),
             attempts: 0,
             paid_for: None,
             overloaded: None,
@@ -179,20 +177,23 @@ impl<'a> Course<'a> {
     /// Notes that an attempt starts; a call's first visit of a provider earns that provider a fifth of a repeat.
     pub(super) fn started(&mut self, index: usize, now: Instant) {
         self.attempts += 1;
+        let leg = self.plan.legs.get(index);
+        let is_first = leg.is_some_and(|leg| !self.has_visited(leg.provider_label()));
         if let Some(state) = self.legs.get_mut(index) {
             state.tries += 1;
         }
-        let Some(leg) = self.plan.legs.get(index) else {
-            return;
-        };
-        let provider = leg.provider_label();
-        if self.visited.contains(&provider) {
+        if !is_first {
             return;
         }
-        self.visited.push(provider);
         if let Some(state) = self.ways.provider(index).filter(|_| self.earns) {
             state.budget.deposit(now);
         }
+    }
+
+    /// Whether an attempt of this call has gone to the provider.
+    fn has_visited(&self, provider: &str) -> bool {
+        let mut legs = self.plan.legs.iter().zip(&self.legs);
+        legs.any(|(leg, state)| state.tries > 0 && leg.provider_label() == provider)
     }
 
     /// What follows a failure.
@@ -285,7 +286,7 @@ impl<'a> Course<'a> {
             return Ok(());
         };
         let provider = plan_leg.provider_label();
-        if !self.visited.contains(&provider) {
+        if !self.has_visited(provider) {
             return Ok(());
         }
         let Some(state) = self.ways.provider(leg) else {
@@ -300,7 +301,7 @@ impl<'a> Course<'a> {
             self.plan
                 .legs
                 .get(*other)
-                .is_some_and(|leg| !self.visited.contains(&leg.provider_label()))
+                .is_some_and(|leg| !self.has_visited(leg.provider_label()))
         };
         let other = (0..self.plan.legs.len())
             .filter(unvisited)

@@ -121,13 +121,11 @@ impl Try<'_> {
             Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
         };
         let evidence = answer.evidence;
-        match translate_or_pass::whole(kind.dialect, call.dialect, body.clone(), || {
-            self.frame(call)
-        }) {
+        match translate_or_pass::whole(kind.dialect, call.dialect, &body, || self.frame(call)) {
             Ok(whole) => {
                 let lines = forwarded(&answer.headers, kind);
                 let body = AnswerBody::Whole {
-                    bytes: whole.bytes,
+                    bytes: whole.bytes.unwrap_or(body),
                     usage: whole.usage,
                 };
                 let answer = self.answer(StatusCode::OK, lines, body);
@@ -156,11 +154,10 @@ impl Try<'_> {
         let begun = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun);
         let body = Bytes::from([begun, &*rest].concat());
         let evidence = answer.evidence;
-        let read = translate_or_pass::whole(kind.dialect, call.dialect, body.clone(), || {
-            self.frame(call)
-        });
+        let read = translate_or_pass::whole(kind.dialect, call.dialect, &body, || self.frame(call));
         let told = read.and_then(|whole| {
-            let stream = dialect::as_stream(&whole.bytes, call.scan.wants_usage);
+            let stream =
+                dialect::as_stream(whole.bytes.as_ref().unwrap_or(&body), call.scan.wants_usage);
             let what = "an answer that cannot be told as a stream".to_owned();
             let stream = stream.ok_or(ReplyFault::WrongShape { what })?;
             Ok((whole, stream))

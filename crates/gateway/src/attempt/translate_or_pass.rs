@@ -75,7 +75,8 @@ pub(super) fn prepare(call: &ModelCall, leg: &Leg) -> Result<Prepared, Refusal> 
 /// A whole answer for the client.
 #[derive(Debug)]
 pub(super) struct WholeAnswer {
-    pub(super) bytes: Bytes,
+    /// None where it is the upstream's as it came.
+    pub(super) bytes: Option<Bytes>,
     pub(super) usage: TokenUsage,
     pub(super) losses: Vec<dialect::Loss>,
 }
@@ -87,21 +88,21 @@ pub(super) struct WholeAnswer {
 pub(super) fn whole(
     from: Dialect,
     to: Dialect,
-    body: Bytes,
+    body: &[u8],
     frame: impl FnOnce() -> ReplyFrame,
 ) -> Result<WholeAnswer, ReplyFault> {
     if from == to {
-        let usage = dialect::inspect_reply(from, &body)?.usage;
+        let usage = dialect::inspect_reply(from, body)?.usage;
         return Ok(WholeAnswer {
-            bytes: body,
+            bytes: None,
             usage,
             losses: Vec::new(),
         });
     }
-    let reply = dialect::decode_reply(from, &body)?;
+    let reply = dialect::decode_reply(from, body)?;
     let bytes = Bytes::from(dialect::encode_reply(to, &reply, &frame()));
     Ok(WholeAnswer {
-        bytes,
+        bytes: Some(bytes),
         usage: reply.usage,
         losses: reply.losses,
     })

@@ -97,11 +97,12 @@ impl Conversation {
             &self.facts
         ));
         let reply = std::future::poll_fn(|cx| {
-            if let Poll::Ready(reply) = answering.as_mut().poll(cx) {
-                return Poll::Ready(Ok(reply));
+            match http1::turn::poll(|| answering.as_mut().poll(cx)) {
+                (Poll::Ready(reply), _) => Poll::Ready(Ok(reply)),
+                (Poll::Pending, true) => Poll::Pending,
+                // A client that leaves takes its call with it, also while nothing is expected of it.
+                (Poll::Pending, false) => self.line.poll_gone(cx).map(|()| Err(Gone)),
             }
-            // A client that leaves takes its call with it, also while nothing is expected of it.
-            self.line.poll_gone(cx).map(|()| Err(Gone))
         });
         let reply = reply.await?;
         self.write(asked, reply).await

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use types::Clock;
@@ -24,6 +24,8 @@ pub(super) struct Visitor {
     door: Arc<Door>,
     /// The address under which it is counted as unknown, until it shows a valid key.
     unknown: Mutex<Option<IpAddr>>,
+    /// Whether it is: most are not, and no call locks for them.
+    counts: AtomicBool,
 }
 
 impl Door {
@@ -56,6 +58,7 @@ impl Door {
         let visitor = Visitor {
             door: Arc::clone(self),
             unknown: Mutex::new(None),
+            counts: AtomicBool::new(false),
         };
         let address = peer.ip().to_canonical();
         let trusted = server
@@ -70,6 +73,7 @@ impl Door {
             }
             *count += 1;
             *visitor.unknown.lock() = Some(address);
+            visitor.counts.store(true, Ordering::Relaxed);
         }
         Some(visitor)
     }
@@ -88,6 +92,10 @@ impl Door {
 impl Visitor {
     /// It has shown a valid key: it no longer counts against its address.
     pub(super) fn is_known(&self) {
+        if !self.counts.load(Ordering::Relaxed) {
+            return;
+        }
+        self.counts.store(false, Ordering::Relaxed);
         if let Some(address) = self.unknown.lock().take() {
             self.door.forget(address);
         }
