@@ -66,7 +66,7 @@ test("a provider whose keys are all refused fails; one of several leaves it part
   });
   const targets = [guard({ name: "openai/x" })];
   expect(of({ targets, credentials: [key("a", true)] })).toMatchObject({
-    name: "down",
+    name: "refused",
     about: "Its key is refused.",
   });
   expect(of({ targets, credentials: [key("a", true), key("b", true)] }).about).toBe(
@@ -91,7 +91,7 @@ test("an upstream that fails its health check is unwell though its calls are ans
 
 test("whoever is out of use on purpose is in no trouble", () => {
   const states = providers(NOW).providers.map((one) => providerState(one, NOW));
-  expect(states.map(({ name }) => name)).toEqual(["sick", "down", "drained"]);
+  expect(states.map(({ name }) => name)).toEqual(["sick", "refused", "drained"]);
   expect(states.map(isTrouble)).toEqual([true, true, false]);
 });
 

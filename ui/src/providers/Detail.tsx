@@ -13,7 +13,7 @@ import { causes, lastFailure, pace, sums, wholeHour } from "./hour";
 import css from "./Providers.module.css";
 import { StateMark } from "./StateMark";
 import { Strip } from "./Strip";
-import { drainState, guardState, isPlain, load, type State } from "./states";
+import { drainState, guardState, isPlain, keyState, load, type State } from "./states";
 import { UseButton } from "./Use";
 
 export function ProviderDetail({
@@ -205,7 +205,7 @@ function Keys({ provider }: { provider: Provider }) {
       <h3>Keys</h3>
       <ul className={css.keys}>
         {provider.credentials.map(({ id, hint, source, guard }) => {
-          const state = guardState(guard, now);
+          const state = keyState(guard, now);
           return (
             <li key={id}>
               <span className="mono">{hint ?? "none needed"}</span>
@@ -226,6 +226,7 @@ function WentWrong({ seen, target }: { seen: readonly Seen[]; target: string | n
   const all = causes(seen);
   const last = lastFailure(seen);
   const most = all[0]?.attempts ?? 0;
+  const failures = all.reduce((sum, one) => sum + one.attempts, 0);
   const saved = seen.reduce((sum, one) => sum + one.recovered, 0);
   const sample = seen.reduce((sum, one) => sum + one.sample, 0);
   return (
@@ -253,12 +254,8 @@ function WentWrong({ seen, target }: { seen: readonly Seen[]; target: string | n
             ))}
           </ul>
           <p className={css.quiet}>
-            Of the latest {plural(sample, "attempt")}; {saved === 0 ? "none" : count(saved)} of these{" "}
-            {plural(
-              all.reduce((sum, one) => sum + one.attempts, 0),
-              "failure",
-            )}{" "}
-            cost no caller an answer.
+            In the latest {plural(sample, "attempt")}: {count(failures)} failed,{" "}
+            {saved === 0 ? "none" : count(saved)} of them in calls that were answered all the same.
           </p>
         </>
       )}

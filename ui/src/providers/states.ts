@@ -9,6 +9,7 @@ export type StateName =
   | "sick"
   | "unwell"
   | "down"
+  | "refused"
   | "trying"
   | "recovering"
   | "resting"
@@ -29,6 +30,7 @@ export const STATE_WORDS: Record<StateName, { sign: string; word: string; tone: 
   sick: { sign: "!", word: "partly failing", tone: "refused" },
   unwell: { sign: "!", word: "unwell", tone: "refused" },
   down: { sign: "✗", word: "failing", tone: "failed" },
+  refused: { sign: "✗", word: "key refused", tone: "failed" },
   trying: { sign: "↻", word: "trying again", tone: "refused" },
   recovering: { sign: "↻", word: "recovering", tone: "recovered" },
   resting: { sign: "!", word: "resting", tone: "refused" },
@@ -67,6 +69,12 @@ export function guardState(guard: Guard | null, now: number): State {
   return { name: "well", since: null, about: "It takes calls." };
 }
 
+/** Of a key: what opens its breaker is that it is refused. */
+export function keyState(guard: Guard | null, now: number): State {
+  const state = guardState(guard, now);
+  return state.name === "down" || state.name === "trying" ? { ...state, name: "refused" } : state;
+}
+
 export function drainState(drain: Drain, now: number): State {
   const end = drain.until_ms === null ? "until it is resumed" : `for another ${age(drain.until_ms - now)}`;
   const why = drain.reason === null ? "" : `: ${drain.reason}`;
@@ -87,8 +95,8 @@ export function providerState(provider: Provider, now: number): State {
   if (window !== undefined) return maintenanceState(window, now);
   const own = guardState(provider.guard, now);
   if (!isPlain(own)) return own;
-  const keys = provider.credentials.map(({ guard }) => guardState(guard, now));
-  const bad = keys.filter(({ name }) => name === "down" || name === "trying");
+  const keys = provider.credentials.map(({ guard }) => keyState(guard, now));
+  const bad = keys.filter(({ name }) => name === "refused");
   if (bad.length > 0 && bad.length === keys.length) {
     return {
       ...(bad[0] as State),
@@ -143,7 +151,7 @@ function earliest(states: readonly State[]): number | null {
 
 /** Whether someone should look. */
 export function isTrouble(state: State): boolean {
-  return ["sick", "unwell", "down", "trying", "resting"].includes(state.name);
+  return ["sick", "unwell", "down", "refused", "trying", "resting"].includes(state.name);
 }
 
 /** Whether there is nothing to say of it in a list. */
