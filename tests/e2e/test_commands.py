@@ -290,6 +290,9 @@ def test_a_provider_is_drained_and_resumed_by_hand(start):
     screen = gateway.until(lambda: (said := gateway.cli("status").stdout) and "inc_0001" in said and said, "an incident")
     assert "✗ bad failing (bad_gateway) · ✓ good" in screen, screen
     assert "! inc_0001 bad/m bad_gateway since" in screen, screen
+    incident = gateway.cli("explain", "inc_0001").stdout
+    assert incident.startswith("inc_0001\nOPEN bad_gateway · group upstream · bad/m\n") and "Fix" in incident, incident
+    assert gateway.cli("explain", "inc_0999", check=False).returncode == 5
     missing = gateway.cli("providers", "drain", "nobody", check=False)
     assert missing.returncode == 5 and "nobody" in missing.stderr
     assert gateway.cli("providers", "drain", "bad", "--for", "soon", check=False).returncode == 2

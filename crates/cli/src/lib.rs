@@ -69,7 +69,7 @@ pub enum Verb {
     Demo(demo::Arguments),
     /// Write a commented goodgate.yaml of what this machine has.
     Init(init::Arguments),
-    /// Say why a call failed, or what a code means: `req_…`, a code, an HTTP status, or `-`.
+    /// Say why a call failed, what an incident was, or what a code means: `req_…`, `inc_…`, a code, an HTTP status, or `-`.
     Explain(explain::Arguments),
     /// Say what is wrong with a configuration, all of it, without network or secrets.
     Check(check::Arguments),

@@ -1,6 +1,8 @@
-//! `explain`: why a call failed, or what a code means.
+//! `explain`: why a call failed, what an incident was, or what a code means.
 
 mod code;
+
+mod incident;
 
 mod paste;
 
@@ -23,9 +25,9 @@ const MAX_PASTED: u64 = 1 << 20;
 /// What `explain` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A request's id (`req_…`), a code (`bad_gateway`), an HTTP status, or `-`: an error body or an exception's text
-    /// on standard input.
-    #[arg(value_name = "REQUEST_ID|CODE|STATUS|-")]
+    /// A request's id (`req_…`), an incident's (`inc_0142`), a code (`bad_gateway`), an HTTP status, or `-`: an error
+    /// body or an exception's text on standard input.
+    #[arg(value_name = "REQUEST_ID|INCIDENT|CODE|STATUS|-")]
     what: String,
     #[command(flatten)]
     which: Which,
@@ -41,6 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
     if let Some(id) = CallId::parse(what) {
         return request(arguments, id);
+    }
+    if incident::is_one(what) {
+        return of_incident(arguments, what);
     }
     match code::explain(what) {
         Some(text) => {
@@ -101,6 +106,27 @@ fn request(arguments: &Arguments, id: CallId) -> ExitCode {
     }
 }
 
+fn of_incident(arguments: &Arguments, id: &str) -> ExitCode {
+    let asked = Running::find(&arguments.which).and_then(|running| {
+        let answer: serde_json::Value = running.read(&format!("/api/v1/incidents/{id}"))?;
+        if arguments.json {
+            return Ok(format!("{answer}\n"));
+        }
+        let detail = serde_json::from_value(answer).map_err(NotAsked::NotUnderstood)?;
+        Ok(incident::explain(&detail, &Reader::now()))
+    });
+    match asked {
+        Ok(text) => {
+            output::result(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::talk(&format!("goodgate: {error}\n"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
 fn show(arguments: &Arguments, body: &[u8]) -> ExitCode {
     if arguments.json {
         output::result(&format!("{}\n", String::from_utf8_lossy(body)));
@@ -151,6 +177,6 @@ fn unknown(what: &str) -> String {
         format!(" Did you mean {}?", near.join(", "))
     };
     format!(
-        "goodgate: '{what}' is no request id (req_ and 26 characters), no code and no status.{hint}\n"
+        "goodgate: '{what}' is no request id (req_ and 26 characters), no incident (inc_ and a number), no code and no status.{hint}\n"
     )
 }
