@@ -134,7 +134,7 @@ function Facts({ detail }: { detail: CallDetail }) {
         ? null
         : `${usage.input ?? "?"} in, ${usage.output ?? "?"} out`,
     ],
-    ["Cost", call.cost_nano_usd === null ? null : `${money(call.cost_nano_usd)}${certain(call.certainty)}`],
+    ["Cost", call.cost_nano_usd === null ? null : `${money(call.cost_nano_usd)}${certain(call)}`],
     ["Client", call.client.agent],
     ["Its id", call.client.request_id],
     ["Its retry", call.client.retry_count ? `number ${call.client.retry_count}` : null],
@@ -159,8 +159,8 @@ function Facts({ detail }: { detail: CallDetail }) {
   );
 }
 
-function certain(certainty: CallDetail["request"]["certainty"]): string {
-  if (certainty === "exact") return "";
+function certain({ certainty, demo }: CallDetail["request"]): string {
+  if (certainty === "exact" || demo) return "";
   return certainty === "estimated" ? ", estimated" : ", perhaps more";
 }
 
