@@ -130,7 +130,7 @@ impl Running {
             .unwrap_or_default();
         self.answered = probe::candidates(&self.client, &clock, candidates).await;
         if !self.answered.is_empty() {
-            self.reload();
+            self.read_again(self.version());
         }
         let providers: Vec<_> = self
             .shared
@@ -148,13 +148,22 @@ impl Running {
                 Shown::Failed { .. } => None,
             })
             .collect();
-        self.reload();
+        self.read_again(self.version());
         shown
     }
 
-    /// Reads the configuration again. A bad one changes nothing but the log.
+    /// Reads the configuration again, as its next version. A bad one changes nothing but the log.
     fn reload(&self) {
-        let version = self.shared.policy.load().snapshot.version;
+        self.read_again(self.version() + 1);
+    }
+
+    fn version(&self) -> u64 {
+        self.shared.policy.load().snapshot.version
+    }
+
+    /// Reads the configuration again: as this version, which is the present one where only more is known of providers.
+    fn read_again(&self, next: u64) {
+        let version = self.version();
         let read = match self.settings.read(&self.answered) {
             Ok(read) => read,
             Err(error) => {
@@ -168,10 +177,10 @@ impl Running {
         screen::warnings(&read.warnings);
         let snapshot = self
             .keep_what_cannot_change(read.snapshot)
-            .with_version(version + 1)
+            .with_version(next)
             .with_listed(&self.listed);
         match reload::install(&self.shared, snapshot, &self.stored) {
-            Ok(()) => tracing::debug!("configuration version {} is in force", version + 1),
+            Ok(()) => tracing::debug!("configuration version {next} is in force"),
             Err(error) => {
                 screen::complain(&ServeError::NotReady(error));
                 tracing::error!(
