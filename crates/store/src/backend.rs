@@ -204,6 +204,21 @@ impl Store {
             .with(|connection| incidents::of_failure(connection, target, code, at_millis))
     }
 
+    /// Why a target was left alone at a time: its latest incident that lasted then, or had ended no longer than
+    /// `since_end` milliseconds before.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn incident_at(
+        &self,
+        target: &str,
+        at_millis: u64,
+        since_end: u64,
+    ) -> Result<Option<IncidentRow>, StoreError> {
+        self.readers
+            .with(|connection| incidents::at_target(connection, target, at_millis, since_end))
+    }
+
     /// The last incident's number; none where there never was one.
     ///
     /// # Errors

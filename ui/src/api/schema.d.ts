@@ -887,6 +887,7 @@ export interface components {
         };
         /** @description A target that got no attempt. */
         NotTried: {
+            incident: components["schemas"]["Incident"] | null;
             /** @description The target. */
             target: string;
             /** @description Why, as a code. */

@@ -1,10 +1,11 @@
 // The attempts on one line of time, to scale, each with its phases and its evidence.
 import { IconCheck, IconChevronRight, IconX } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Attempt, Call, CallDetail } from "../api/types";
 import { CodeLink } from "../parts/CodeLink";
 import { Panel } from "../parts/Panel";
-import { duration, NONE, roundDuration } from "../words/format";
+import { clock, duration, NONE, roundDuration } from "../words/format";
 import { PHASES, phaseSpans } from "../words/phases";
 import { span, ticks } from "../words/scale";
 import { Evidence } from "./Evidence";
@@ -53,7 +54,7 @@ export function Timeline({ detail }: { detail: CallDetail }) {
           {call.attempts.map((attempt, place) => (
             <Row key={attempt.n} attempt={attempt} before={call.attempts[place - 1]} end={end} call={call} />
           ))}
-          {notTried.map(({ target, why }) => (
+          {notTried.map(({ target, why, incident }) => (
             <tr role="row" key={target} className={css.skipped}>
               <td role="cell" className={css.n}>
                 {NONE}
@@ -63,6 +64,17 @@ export function Timeline({ detail }: { detail: CallDetail }) {
               </td>
               <td role="cell" colSpan={4} className={css.reason}>
                 not tried: <code>{why}</code>
+                {incident !== null && (
+                  <>
+                    {" "}
+                    since {clock(incident.started_ms, call.started_ms)} after{" "}
+                    <CodeLink code={incident.code} /> (
+                    <Link to="/incidents/$id" params={{ id: incident.id }}>
+                      {incident.id}
+                    </Link>
+                    )
+                  </>
+                )}
               </td>
             </tr>
           ))}

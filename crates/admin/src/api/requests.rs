@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{CallDetails, Cursor, Filter};
+use store::{CallDetails, CallRow, Cursor, Filter, Store, StoreError};
 use types::CallId;
 use utoipa::{IntoParams, ToSchema};
 
@@ -138,6 +138,8 @@ pub struct NotTried {
     pub target: String,
     /// Why, as a code.
     pub why: String,
+    /// The incident for which it was left alone, where failures were the reason.
+    pub incident: Option<Incident>,
 }
 
 /// Something that a translation could not carry over.
@@ -216,9 +218,10 @@ pub(crate) async fn get(
             return Ok(None);
         };
         let incident = incidents::of_call(store, &kept.call)?;
-        Ok(Some((kept, incident)))
+        let not_tried = not_tried(store, &kept.call)?;
+        Ok(Some((kept, incident, not_tried)))
     });
-    let Some((kept, incident)) = found.await? else {
+    let Some((kept, incident, not_tried)) = found.await? else {
         return Err(Problem::not_found(
             "request_not_found",
             "No call of this id is stored.",
@@ -238,14 +241,7 @@ pub(crate) async fn get(
         code_facts: call.code.as_deref().and_then(CodeFacts::find),
         incident: incident.map(Incident::from),
         policy: Policy::from(details),
-        not_tried: details
-            .not_tried
-            .iter()
-            .map(|skipped| NotTried {
-                target: skipped.target.to_string(),
-                why: skipped.why.clone().into_owned(),
-            })
-            .collect(),
+        not_tried,
         losses: details
             .losses
             .iter()
@@ -257,6 +253,29 @@ pub(crate) async fn get(
         client: named(&details.client),
         trace_id: details.trace_id.clone(),
     }))
+}
+
+/// Why targets that fail are left alone.
+const FOR_FAILURES: [&str; 3] = ["circuit_open", "key_disabled", "resting"];
+
+/// A breaker stays open for so long after the last failure at most, as a rule.
+const STAYS_OPEN_MS: u64 = 60_000;
+
+fn not_tried(store: &Store, call: &CallRow) -> Result<Vec<NotTried>, StoreError> {
+    let skipped = call.details.not_tried.iter();
+    skipped
+        .map(|skipped| {
+            let incident = match FOR_FAILURES.contains(&&*skipped.why) {
+                true => store.incident_at(&skipped.target, call.unix_millis, STAYS_OPEN_MS)?,
+                false => None,
+            };
+            Ok(NotTried {
+                target: skipped.target.to_string(),
+                why: skipped.why.clone().into_owned(),
+                incident: incident.map(Incident::from),
+            })
+        })
+        .collect()
 }
 
 impl From<&CallDetails> for Policy {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use store::{IncidentId, IncidentRow};
+use store::{IncidentId, IncidentRow, NotTried, Outcome};
 use types::Clock;
 
 use crate::Bench;
@@ -91,4 +91,33 @@ async fn a_call_leads_to_the_incident_that_it_met_and_to_no_other() {
     let other = bench.record(bench.row(store::Outcome::Ok));
     let shown = bench.read(&format!("/api/v1/requests/{other}")).await;
     assert_eq!(shown["incident"], json!(null));
+}
+
+#[tokio::test]
+async fn a_target_that_was_left_alone_comes_with_the_incident_for_which() {
+    let bench = Bench::new();
+    bench.incident(142, false);
+    let skipped = |target: &str, why| NotTried {
+        target: Arc::from(target),
+        why: Cow::Borrowed(why),
+    };
+    let mut call = bench.row(Outcome::Ok);
+    call.details.not_tried = vec![
+        skipped("openai/gpt-5-mini", "circuit_open"),
+        skipped("openai/gpt-5-mini", "drained"),
+        skipped("backup/qwen3", "circuit_open"),
+    ];
+    let id = bench.record(call);
+    let shown = bench.read(&format!("/api/v1/requests/{id}")).await;
+    let told: Vec<&Value> = shown["not_tried"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["incident"]["id"])
+        .collect();
+    assert_eq!(
+        told,
+        [&json!("inc_0142"), &Value::Null, &Value::Null],
+        "not where a hand or nothing was the reason"
+    );
 }

@@ -64,7 +64,7 @@ async fn a_call_is_shown_whole_and_its_attempts_are_those_that_the_client_was_to
     assert_eq!(shown["policy"]["max_attempts"], 4);
     assert_eq!(
         shown["not_tried"],
-        json!([{"target": "backup/qwen3", "why": "cooldown"}])
+        json!([{"target": "backup/qwen3", "why": "cooldown", "incident": null}])
     );
     assert_eq!(shown["losses"][0]["field"], "logit_bias");
     assert_eq!(

@@ -63,6 +63,8 @@ struct Attempt {
 struct NotTried {
     target: String,
     why: String,
+    #[serde(default)]
+    incident: Option<Incident>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,7 +106,7 @@ pub(super) fn explain(detail: &Detail, reader: &Reader) -> String {
     page.why(detail);
     page.timeline(call);
     for skipped in &detail.not_tried {
-        page.line("Skipped", &format!("{}: {}", skipped.target, skipped.why));
+        page.line("Skipped", &passed_over(skipped));
     }
     if let Some(incident) = &detail.incident {
         page.line("Others", &others(incident));
@@ -115,6 +117,25 @@ pub(super) fn explain(detail: &Detail, reader: &Reader) -> String {
     page.client(&call.client);
     page.fixes(detail);
     page.out
+}
+
+/// `vllm-a/qwen3: circuit_open since 13:58:00Z (connection_refused, inc_0141)`
+fn passed_over(
+    NotTried {
+        target,
+        why,
+        incident,
+    }: &NotTried,
+) -> String {
+    match incident {
+        None => format!("{target}: {why}"),
+        Some(one) => format!(
+            "{target}: {why} since {}Z ({}, {})",
+            spans::clock(one.started_ms),
+            one.code,
+            one.id
+        ),
+    }
 }
 
 /// `312 calls, same cause (openai/gpt-5-mini bad_gateway), since 14:00:31Z (inc_0142); 96 % answered all the same`.

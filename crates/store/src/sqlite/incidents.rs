@@ -95,6 +95,24 @@ pub(crate) fn of_failure(
     Ok(rows.next().transpose()?)
 }
 
+/// The latest one at a target that lasted at a time, or had ended no longer than `since_end` before.
+pub(crate) fn at_target(
+    connection: &Connection,
+    target: &str,
+    at_millis: u64,
+    since_end: u64,
+) -> Result<Option<IncidentRow>, StoreError> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM incidents WHERE target = ?1 AND started <= ?2 AND coalesce(ended, ?2) >= ?3 \
+         ORDER BY started DESC LIMIT 1"
+    ))?;
+    let earliest = int(at_millis.saturating_sub(since_end));
+    let mut rows = statement.query_map(params![target, int(at_millis), earliest], read)?;
+    Ok(rows.next().transpose()?)
+}
+
 /// The greatest number ever given.
 pub(crate) fn last(connection: &Connection) -> Result<Option<IncidentId>, StoreError> {
     let last: Option<i64> =

@@ -110,6 +110,28 @@ fn a_failure_belongs_to_the_incident_of_its_cause_and_time() {
 }
 
 #[test]
+fn a_target_is_left_alone_for_its_latest_incident_of_whatever_cause() {
+    let bench = Bench::new();
+    let row = incident(&bench, 1);
+    let (began, ended) = (row.started_millis, row.latest_millis);
+    keep(&bench, &closed(&row));
+    let at = |target: &str, at: u64| {
+        let found = bench.store.incident_at(target, at, 5_000).unwrap();
+        found.map(|row| row.id.0)
+    };
+    let target = "openai/gpt-5-mini";
+    for (time, wanted) in [
+        (began - 1, None),
+        (began, Some(1)),
+        (ended + 5_000, Some(1)),
+        (ended + 5_001, None),
+    ] {
+        assert_eq!(at(target, time), wanted, "{time}");
+    }
+    assert_eq!(at("openai/gpt-5", began), None);
+}
+
+#[test]
 fn old_incidents_are_forgotten_but_for_the_last_number_and_what_lasts() {
     let bench = Bench::with(&Options {
         retain: Duration::from_secs(3_600),
