@@ -70,6 +70,7 @@ providers:
 models:
   smart: {{ targets: [bad/m, good/m] }}
   only: {{ targets: [bad/m] }}
+resilience: {{ circuit_breaker: {{ open: 30m, max_open: 1h }} }}
 """
     return start(Gateway, config=config)
 

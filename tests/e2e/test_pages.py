@@ -49,6 +49,7 @@ providers:
 models:
   smart: { targets: [primary/gpt-5-mini, backup/qwen3] }
   solo: { targets: [backup/qwen3] }
+resilience: { circuit_breaker: { open: 30m, max_open: 1h } }
 """
 
 
