@@ -88,7 +88,7 @@ async fn a_call_leads_to_the_incident_that_it_met_and_to_no_other() {
     let shown = bench.read(&format!("/api/v1/requests/{met}")).await;
     assert_eq!(shown["incident"]["id"], "inc_0007");
     assert_eq!(shown["incident"]["calls"], 312);
-    let other = bench.record(bench.row(store::Outcome::Ok));
+    let other = bench.record(bench.row(Outcome::Ok));
     let shown = bench.read(&format!("/api/v1/requests/{other}")).await;
     assert_eq!(shown["incident"], json!(null));
 }
