@@ -24,6 +24,10 @@ const FIRST_LOSSES: u32 = 3;
 const FIRST_SHARE: f64 = 0.1;
 /// The share that shows a limit which is too high, where there is one.
 const SHARE: f64 = 0.05;
+/// Losses that show that the last place of a limit is one too many.
+const TOP_LOSSES: u32 = 2;
+/// Places that turn out to be one too many again and again are tried this many times more seldom at most.
+const MOST_CARE: f64 = 4.0;
 /// Calls that went while at most half of the usual were under way: where they are lost half as often as all, or more, the
 /// number under way is not why.
 const UNRELATED_SHARE: f64 = 0.5;
@@ -42,6 +46,15 @@ struct Period {
     lost_low: u32,
     /// The most calls at a time with which one was accepted.
     proven: u32,
+    /// How long calls were under way only to be lost, all together.
+    losing: Duration,
+}
+
+/// What became of calls in the last place that the limit has, since it has it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Top {
+    accepted: u32,
+    lost: u32,
 }
 
 /// The limit of one target.
@@ -53,6 +66,9 @@ pub struct Limiter {
     last_loss: Instant,
     last_refusal: Option<Instant>,
     good_since_loss: f64,
+    top: Top,
+    /// How many times slower it grows, since the last places that it grew to were too many.
+    care: f64,
     /// This period and the last.
     periods: [Period; 2],
     period_since: Instant,
@@ -69,6 +85,8 @@ impl Limiter {
             last_loss: now,
             last_refusal: None,
             good_since_loss: 0.0,
+            top: Top::default(),
+            care: 1.0,
             periods: [Period::default(); 2],
             period_since: now,
         }
@@ -102,6 +120,12 @@ impl Limiter {
         current.accepted = current.accepted.saturating_add(1);
         current.accepted_low = current.accepted_low.saturating_add(u32::from(is_low));
         current.proven = current.proven.max(with);
+        if self.limit.is_some_and(|limit| with >= whole(limit)) {
+            self.top.accepted += 1;
+            if self.top.accepted > self.top.lost + TOP_LOSSES {
+                self.care = 1.0;
+            }
+        }
     }
 
     /// Such a call was answered to its end.
@@ -117,27 +141,42 @@ impl Limiter {
         }
         let quiet = now.saturating_duration_since(self.last_loss) >= QUIET
             && self.good_since_loss >= SLOWEST;
+        let before = whole(*limit);
         *limit += if self.doubling || quiet {
             1.0
         } else {
-            1.0 / limit.max(SLOWEST)
+            1.0 / (limit.max(SLOWEST) * self.care)
         };
+        if whole(*limit) != before {
+            self.top = Top::default();
+        }
     }
 
     /// The target refused a call for having too many, or did not take its connection. The call made so many in flight
-    /// when it went, and so many are now, itself counted.
-    pub fn lost(&mut self, with: u32, in_flight: u32, now: Instant) {
+    /// when it went, took so long, and so many are now, itself counted.
+    pub fn lost(&mut self, with: u32, in_flight: u32, took: Duration, now: Instant) {
         self.forget_if_calm(now);
         self.turn(now);
         let is_low = self.is_low(with);
         let [current, _] = &mut self.periods;
         current.lost = current.lost.saturating_add(1);
         current.lost_low = current.lost_low.saturating_add(u32::from(is_low));
+        current.losing = current.losing.saturating_add(took);
         let seen = self.seen();
         let share = part(seen.lost, seen.accepted);
         let low = part(seen.lost_low, seen.accepted_low);
         if seen.lost_low >= FIRST_LOSSES && low >= share * UNRELATED_SHARE {
             self.forget();
+            return;
+        }
+        if self.is_top_lost(with) {
+            let below = f64::from(with.saturating_sub(1).max(1));
+            self.limit = self.limit.map(|limit| limit.min(below));
+            self.doubling = false;
+            self.last_loss = now;
+            self.good_since_loss = 0.0;
+            self.top = Top::default();
+            self.care = (self.care * 2.0).min(MOST_CARE);
             return;
         }
         let is_shown = match self.limit {
@@ -150,7 +189,7 @@ impl Limiter {
         self.last_loss = now;
         self.good_since_loss = 0.0;
         let used = f64::from(in_flight.max(with));
-        let proven = f64::from(seen.proven);
+        let proven = f64::from(seen.proven) - self.being_lost(&seen, now);
         let from = match self.limit {
             None => used,
             Some(limit) => {
@@ -169,6 +208,16 @@ impl Limiter {
         };
         self.limit = Some((from * CUT).min(from - 1.0).max(least).max(1.0));
         self.last_cut = Some(now);
+    }
+
+    /// Whether the last place is one too many: more of those that took it were lost than accepted. It is given up at once,
+    /// or it would be refilled and lost as often as the target can refuse.
+    fn is_top_lost(&mut self, with: u32) -> bool {
+        if self.limit.is_none_or(|limit| with < whole(limit)) {
+            return false;
+        }
+        self.top.lost += 1;
+        self.top.lost >= TOP_LOSSES && self.top.lost > self.top.accepted
     }
 
     fn turn(&mut self, now: Instant) {
@@ -201,12 +250,27 @@ impl Limiter {
         self.limit = None;
         self.doubling = true;
         self.last_cut = None;
+        self.care = 1.0;
     }
 
     /// Whether few calls were under way for what the target is used to.
     fn is_low(&self, with: u32) -> bool {
         let usual = self.limit.map_or_else(|| self.seen().proven, whole);
         with <= (usual / 2).max(1)
+    }
+
+    /// How many calls were under way at a time only to be lost: what was accepted beside them proves so many fewer. A tenth
+    /// is left out: that is a target which refuses at once, or seldom.
+    fn being_lost(&self, seen: &Period, now: Instant) -> f64 {
+        let [_, last] = &self.periods;
+        let before = if last.accepted + last.lost > 0 {
+            PERIOD
+        } else {
+            Duration::ZERO
+        };
+        let span = now.saturating_duration_since(self.period_since) + before;
+        let at_a_time = seen.losing.as_secs_f64() / span.as_secs_f64().max(0.1);
+        (at_a_time - 0.1).ceil().max(0.0)
     }
 
     fn seen(&self) -> Period {
@@ -217,6 +281,7 @@ impl Limiter {
             accepted_low: current.accepted_low.saturating_add(last.accepted_low),
             lost_low: current.lost_low.saturating_add(last.lost_low),
             proven: current.proven.max(last.proven),
+            losing: current.losing.saturating_add(last.losing),
         }
     }
 }
@@ -245,6 +310,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const AT_ONCE: Duration = Duration::from_millis(1);
 
     fn fresh() -> (ManualClock, Limiter) {
         let clock = ManualClock::default();
@@ -254,7 +320,7 @@ mod tests {
 
     /// As many losses as show a limit, of calls that made so many in flight.
     fn flood(limiter: &mut Limiter, with: u32, now: Instant) {
-        (0..FIRST_LOSSES).for_each(|_| limiter.lost(with, with, now));
+        (0..FIRST_LOSSES).for_each(|_| limiter.lost(with, with, AT_ONCE, now));
     }
 
     #[test]
@@ -282,7 +348,7 @@ mod tests {
         for n in 0..10_000 {
             clock.advance(Duration::from_millis(20));
             if n % 20 == 0 {
-                limiter.lost(50, 50, clock.now());
+                limiter.lost(50, 50, AT_ONCE, clock.now());
             } else {
                 limiter.accepted(50, clock.now());
             }
@@ -305,7 +371,7 @@ mod tests {
             clock.advance(Duration::from_millis(20));
             let with = random.u32(1..40);
             if random.f64() < 0.4 {
-                limiter.lost(with, with, clock.now());
+                limiter.lost(with, with, AT_ONCE, clock.now());
             } else {
                 limiter.accepted(with, clock.now());
             }
@@ -316,10 +382,10 @@ mod tests {
     #[test]
     fn losses_cut_once_in_a_quarter_of_a_second() {
         let (clock, mut limiter) = fresh();
-        (0..50).for_each(|_| limiter.lost(100, 100, clock.now()));
+        (0..50).for_each(|_| limiter.lost(100, 100, AT_ONCE, clock.now()));
         assert_eq!(limiter.limit(clock.now()), Some(90));
         clock.advance(CUT_EVERY);
-        limiter.lost(90, 90, clock.now());
+        limiter.lost(89, 90, AT_ONCE, clock.now());
         assert_eq!(limiter.limit(clock.now()), Some(81));
     }
 
@@ -330,7 +396,7 @@ mod tests {
         (0..18).for_each(|_| limiter.answered(18, clock.now()));
         assert_eq!(limiter.limit(clock.now()), Some(36));
         clock.advance(SECOND);
-        limiter.lost(36, 36, clock.now());
+        limiter.lost(36, 36, AT_ONCE, clock.now());
         assert_eq!(limiter.limit(clock.now()), Some(32));
         (0..33).for_each(|_| limiter.answered(32, clock.now()));
         assert_eq!(limiter.limit(clock.now()), Some(33));
@@ -343,7 +409,7 @@ mod tests {
         for _ in 0..20 {
             clock.advance(CUT_EVERY);
             (0..10).for_each(|_| limiter.accepted(50, clock.now()));
-            limiter.lost(50, 50, clock.now());
+            limiter.lost(50, 50, AT_ONCE, clock.now());
         }
         assert_eq!(limiter.limit(clock.now()), Some(50));
     }
@@ -395,7 +461,7 @@ mod tests {
                         limiter.answered(with, now);
                     },
                     _ => if in_flight.pop().is_some() {
-                        limiter.lost(count, count, now);
+                        limiter.lost(count, count, AT_ONCE, now);
                     },
                 }
             }

@@ -96,6 +96,8 @@ pub(crate) struct Place {
     pub(crate) pass: Pass,
     /// The calls in flight when this one went, itself counted.
     pub(crate) with: u32,
+    /// When the call went.
+    since: Instant,
 }
 
 impl TargetState {
@@ -228,6 +230,7 @@ impl TargetState {
         Ok(Place {
             pass,
             with: in_flight.saturating_add(1),
+            since: now,
         })
     }
 
@@ -247,7 +250,9 @@ impl TargetState {
             && machines.latency.first_token(after, bytes, now)
         {
             if settings.concurrency.latency == Mode::Act {
-                machines.limiter.lost(u32::MAX, self.in_flight(), now);
+                machines
+                    .limiter
+                    .lost(u32::MAX, self.in_flight(), Duration::ZERO, now);
             } else {
                 machines.shadow.latency += 1;
             }
@@ -286,7 +291,10 @@ impl TargetState {
         };
         // A probe goes alone: refused, it says nothing of how many the target could take.
         if call.fault.is_loss && !was_probe {
-            machines.limiter.lost(place.with, self.in_flight(), now);
+            let took = now.saturating_duration_since(place.since);
+            machines
+                .limiter
+                .lost(place.with, self.in_flight(), took, now);
         }
         self.leave();
         self.failed.fetch_add(1, Ordering::Relaxed);

@@ -455,11 +455,20 @@ pub(crate) fn rejecting(
     capacity: usize,
     takes: impl Fn(&mut fastrand::Rng) -> Duration + 'static,
 ) -> impl FnMut(&mut Asked<'_>) -> Does + 'static {
+    rejecting_within(MS(5), capacity, takes)
+}
+
+/// The same, but it takes its time to refuse.
+pub(crate) fn rejecting_within(
+    refuses: Duration,
+    capacity: usize,
+    takes: impl Fn(&mut fastrand::Rng) -> Duration + 'static,
+) -> impl FnMut(&mut Asked<'_>) -> Does + 'static {
     let mut busy: Vec<Duration> = Vec::new();
     move |asked| {
         busy.retain(|until| *until > asked.at);
         if busy.len() >= capacity {
-            return Does::Fail(MS(5), overloaded());
+            return Does::Fail(refuses, overloaded());
         }
         let takes = takes(asked.random);
         busy.push(asked.at + takes);
