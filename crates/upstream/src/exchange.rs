@@ -343,21 +343,17 @@ impl Exchange<'_> {
             // The handshake is long done: this is how the peer gives up an idle connection.
             return Fault::Reset;
         }
-        if evidence.bytes.received > 0 {
-            if faults::alert(error).is_some() {
-                return Fault::Reset;
+        match faults::alert(error) {
+            Some(_) if evidence.bytes.received > 0 => Fault::Reset,
+            // Under TLS 1.3 a server refuses our certificate, or its absence, only after our handshake is done.
+            Some(number) => {
+                evidence.phase = Phase::Tls;
+                Fault::TlsAlert { number }
             }
-            return Fault::Framing {
+            // The request may be there and executed, and the head of its answer in the same segment as the broken record.
+            None => Fault::Framing {
                 what: "TLS record",
                 offending: Vec::new(),
-            };
-        }
-        // Under TLS 1.3 a server refuses our certificate, or its absence, only after our handshake is done.
-        evidence.phase = Phase::Tls;
-        match faults::alert(error) {
-            Some(number) => Fault::TlsAlert { number },
-            None => Fault::TlsOther {
-                detail: error.to_string(),
             },
         }
     }

@@ -376,6 +376,21 @@ async fn only_a_body_that_ends_with_the_connection_needs_close_notify() {
     assert_eq!(text(&mut answered).await, "hello");
 }
 
+#[tokio::test]
+async fn a_broken_record_after_the_handshake_breaks_the_protocol_not_the_handshake() {
+    let authority = Authority::new();
+    let server = speaking(authority.server(|_| {}), |mut stream| {
+        read_request(&mut stream);
+        stream.sock.write_all(b"no record of TLS").unwrap();
+        stream.sock.flush().unwrap();
+    });
+    let evidence = failure(&to(&server, &authority.settings()), get(), &timers()).await;
+    let verdict = judge(&evidence);
+    assert_eq!(verdict.code.as_str(), "protocol_error", "{evidence:?}");
+    // The request was sent: it may have been executed.
+    assert_eq!(verdict.processed, diagnosis::Processed::Yes);
+}
+
 #[test]
 fn files_that_do_not_serve_are_named() {
     let folder = tempfile::tempdir().unwrap();
