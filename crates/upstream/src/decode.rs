@@ -7,7 +7,7 @@ use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use bytes::{Buf, Bytes};
 use diagnosis::Fault;
-use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http1::Headers;
 
 /// How much one piece may hold; the decoders of flate2 overshoot it by at most their own 32 KiB.
@@ -24,12 +24,17 @@ pub(crate) struct Decoder {
 }
 
 enum State {
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Gzip(Box<Gzip>),
     /// `deflate` before its first two bytes have told which of its two forms it is.
     Deflate(Vec<u8>),
     Zlib(Box<ZlibDecoder<Vec<u8>>>),
     Raw(Box<DeflateDecoder<Vec<u8>>>),
     Brotli(Box<Brotli>),
+}
+
+struct Gzip {
+    member: GzDecoder<Vec<u8>>,
+    padded: bool,
 }
 
 type BrotliStream = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
@@ -71,10 +76,7 @@ impl Decoder {
         let Some(token) = wanted else { return Ok(None) };
         let named = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
         let (encoding, state) = if named("gzip") || named("x-gzip") {
-            (
-                "gzip",
-                State::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
-            )
+            ("gzip", State::Gzip(Box::new(Gzip::new())))
         } else if named("deflate") {
             ("deflate", State::Deflate(Vec::new()))
         } else if named("br") {
@@ -95,9 +97,9 @@ impl Decoder {
         self.tell_deflates_apart(input);
         let mut out = Vec::new();
         let outcome = match &mut self.state {
-            State::Gzip(decoder) => {
-                let outcome = feed(decoder.as_mut(), |d| d.get_ref().len(), input);
-                out.append(decoder.get_mut());
+            State::Gzip(gzip) => {
+                let outcome = feed(gzip.as_mut(), |g| g.member.get_ref().len(), input);
+                out.append(gzip.member.get_mut());
                 outcome
             }
             State::Zlib(decoder) => {
@@ -124,9 +126,10 @@ impl Decoder {
             return Ok(Bytes::new());
         }
         let outcome = match &mut self.state {
-            State::Gzip(decoder) => decoder
+            State::Gzip(gzip) => gzip
+                .member
                 .try_finish()
-                .map(|()| std::mem::take(decoder.get_mut())),
+                .map(|()| std::mem::take(gzip.member.get_mut())),
             State::Zlib(decoder) => decoder
                 .try_finish()
                 .map(|()| std::mem::take(decoder.get_mut())),
@@ -184,6 +187,40 @@ fn feed<W: Write>(decoder: &mut W, held: fn(&W) -> usize, input: &mut Bytes) -> 
     }
     // A decoder keeps what it has unpacked last; an event of a stream must not wait for the next one.
     decoder.flush()
+}
+
+impl Gzip {
+    fn new() -> Self {
+        Self {
+            member: GzDecoder::new(Vec::new()),
+            padded: false,
+        }
+    }
+}
+
+impl Write for Gzip {
+    /// Takes member after member, and zeros after the last one: padding, which gzip itself passes over as well.
+    fn write(&mut self, input: &[u8]) -> io::Result<usize> {
+        if !self.padded {
+            let taken = self.member.write(input)?;
+            if taken > 0 || input.is_empty() {
+                return Ok(taken);
+            }
+            self.member.try_finish()?;
+        }
+        let zeros = input.iter().take_while(|byte| **byte == 0).count();
+        self.padded |= zeros > 0;
+        if self.padded {
+            return Ok(zeros);
+        }
+        let unpacked = std::mem::take(self.member.get_mut());
+        self.member = GzDecoder::new(unpacked);
+        self.member.write(input)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.member.flush()
+    }
 }
 
 impl Brotli {

@@ -249,8 +249,10 @@ async fn codings_are_undone() {
         .repeat(20_000)
         .into_bytes();
     let two_members = [gzip(&plain), gzip(b"end")].concat();
+    let padded = [gzip(&plain), vec![0; 700]].concat();
     let cases = [
         ("gzip", gzip(&plain), plain.clone()),
+        ("gzip", padded, plain.clone()),
         ("x-gzip", two_members, [plain.as_slice(), b"end"].concat()),
         ("deflate", zlib(&plain), plain.clone()),
         ("deflate", raw(&plain), plain.clone()),
@@ -273,9 +275,13 @@ async fn a_coding_that_does_not_decode_is_named() {
     let mut wrong_sum = gzip(b"some text");
     let place = wrong_sum.len() - 6;
     wrong_sum[place] ^= 0xff;
+    let after_its_end = [gzip(b"some text"), b"more".to_vec()].concat();
+    let after_padding = [gzip(b"some text"), vec![0, 0], gzip(b"more")].concat();
     let short_br = brotli(&b"some text".repeat(100));
-    let cases: [(&str, &[u8]); 6] = [
+    let cases: [(&str, &[u8]); 8] = [
         ("gzip", b"no gzip at all"),
+        ("gzip", &after_its_end),
+        ("gzip", &after_padding),
         ("gzip", cut),
         ("gzip", &wrong_sum),
         ("deflate", b"\x78\x9cgarbage"),
