@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cause::Code;
 use crate::evidence::{Evidence, Lane};
+use crate::rules::edge::has_type;
 
 /// A 503 that asks for more patience than this is planned.
 const LONG_WAIT: Duration = Duration::from_secs(300);
@@ -18,6 +19,15 @@ pub(super) fn code(evidence: &Evidence) -> Option<Code> {
         503 if head.connection_close => Some(Code::Draining),
         // A page that is gone is a wrong path; a model that is gone is retired.
         410 if evidence.lane != Lane::Model => Some(Code::EndpointNotFound),
+        // No API of models answers in pages: what refused the call there is something else, and not for what the caller
+        // asked.
+        status
+            if evidence.lane == Lane::Model
+                && has_type(head, "html")
+                && by_number(status) == Code::InvalidRequest =>
+        {
+            Some(Code::EndpointNotFound)
+        }
         status => Some(by_number(status)),
     }
 }

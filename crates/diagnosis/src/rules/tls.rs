@@ -55,8 +55,9 @@ fn plain_answer(first_bytes: &[u8]) -> Code {
     let greets = GREETINGS
         .iter()
         .any(|greeting| first_bytes.starts_with(greeting));
-    // One letter is no complaint: PostgreSQL declines TLS with `N`.
-    if text && first_bytes.len() > 1 && !greets {
+    // One letter is no complaint (PostgreSQL declines TLS with `N`), save where HTTP or a page may begin so and drips.
+    let says_something = first_bytes.len() > 1 || matches!(first_bytes, b"H" | b"<");
+    if text && says_something && !greets {
         Code::TlsToPlaintextPort
     } else {
         Code::NotHttp

@@ -103,7 +103,7 @@ fn told_by_proxies() -> [(Evidence, Code); 2] {
 
 /// Status, server, content type, body, and what they mean.
 #[rustfmt::skip]
-const PAGES: [(u16, &str, &str, &str, Code); 23] = [
+const PAGES: [(u16, &str, &str, &str, Code); 28] = [
     (503, "awselb/2.0", HTML, "<html><title>503 Service Temporarily Unavailable</title></html>", Code::NoHealthyBackend),
     (502, "awselb/2.0", HTML, "<html><title>502 Bad Gateway</title></html>", Code::BadGateway),
     (504, "awselb/2.0", HTML, "<html><title>504 Gateway Time-out</title></html>", Code::UpstreamGatewayTimeout),
@@ -112,6 +112,11 @@ const PAGES: [(u16, &str, &str, &str, Code); 23] = [
     (404, "", HTML, "<html><title>Error 404 (Not Found)!!1</title></html>", Code::EndpointNotFound),
     (400, "nginx", HTML, "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>", Code::PlaintextToTlsPort),
     (400, "", TEXT, "Client sent an HTTP request to an HTTPS server.\n", Code::PlaintextToTlsPort),
+    (400, "", TEXT, "Bad Request\nThis combination of host and port requires TLS.\n", Code::PlaintextToTlsPort),
+    (400, "nginx", HTML, "<html><title>400 Bad Request</title></html>", Code::EndpointNotFound),
+    (418, "", HTML, "<html><title>Not here</title></html>", Code::EndpointNotFound),
+    (422, "", HTML, "<h1>Unprocessable Entity</h1>", Code::EndpointNotFound),
+    (400, "", TEXT, "max_tokens must be positive", Code::InvalidRequest),
     (503, "envoy", TEXT, "no healthy upstream", Code::NoHealthyBackend),
     (503, "", TEXT, "no available server\n", Code::NoHealthyBackend),
     (503, "", HTML, "<html><h1>503</h1>\nNo server is available to handle this request.\n</html>", Code::NoHealthyBackend),

@@ -29,6 +29,8 @@ pub(super) fn tls() -> Vec<(Evidence, Code)> {
         (tls(Fault::AlpnMismatch { offered: "h2", chosen: None }), Code::TlsAlpnMismatch),
         (plain(b"HTTP/1.1 400 Bad Request"), Code::TlsToPlaintextPort),
         (plain(b"<html>"), Code::TlsToPlaintextPort),
+        (plain(b"H"), Code::TlsToPlaintextPort),
+        (plain(b"N"), Code::NotHttp),
         (plain(b"SSH-2.0-OpenSSH"), Code::NotHttp),
         (plain(&[0, 1, 2, 3]), Code::NotHttp),
         (plain(&[]), Code::NotHttp),
