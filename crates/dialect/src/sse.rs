@@ -180,7 +180,8 @@ pub struct Fields<'b> {
     pub name: Option<&'b [u8]>,
     /// The values of `data`, joined by newlines; `None` where there is no such line.
     pub data: Option<Cow<'b, [u8]>>,
-    /// The event's bytes from its first line that is no field at all but looks like a JSON or HTML body.
+    /// The event's bytes from its first line that is no field at all but looks like a JSON or HTML body, or is none of
+    /// text: what a NUL hides must not pass for left out.
     pub stray: Option<&'b [u8]>,
 }
 
@@ -207,7 +208,7 @@ impl<'b> Fields<'b> {
                 fields.name = Some(value.strip_prefix(b" ").unwrap_or(value));
             } else if line == b"data" {
                 fields.add(b"");
-            } else if matches!(line.first(), Some(b'{' | b'[' | b'<')) {
+            } else if matches!(line.first(), Some(b'{' | b'[' | b'<' | 0)) {
                 fields.stray = Some(whole);
                 break;
             }
