@@ -51,15 +51,35 @@ impl Try<'_> {
         if !answer.status.is_success() {
             return self.read_error(Some((call, kind)), answer).await;
         }
-        let content_type = media_type(&answer.headers);
-        let is = |wanted: &str| content_type.eq_ignore_ascii_case(wanted);
-        if is("text/html") {
-            return self.not_an_answer(answer, ContentFault::Html).await;
+        if call.stream {
+            return self.read_stream(call, kind, answer, added_usage).await;
         }
-        if !call.stream {
-            return self.read_whole(call, kind, answer).await;
+        if is_called_page(&answer.headers) {
+            return self.read_called_page(call, kind, answer).await;
         }
-        self.read_stream(call, kind, answer, added_usage).await
+        self.read_whole(call, kind, answer, &[]).await
+    }
+
+    /// Mostly a page, as it says; but some servers call all that they send so.
+    async fn read_called_page(
+        &self,
+        call: &ModelCall,
+        kind: &'static Kind,
+        mut answer: Box<upstream::Answer>,
+    ) -> Tried {
+        let (time, _) = self.within_room(self.idle_limit(false));
+        let deadline = self.plan.deadline.capped(self.now(), time);
+        let mut begun = Vec::new();
+        while Form::of(&begun, false).is_none() && begun.len() <= MAX_BLANKS {
+            match answer.body.next(time, deadline).await {
+                Some(Ok(bytes)) => begun.extend_from_slice(&bytes),
+                Some(Err(_)) | None => break,
+            }
+        }
+        match Form::of(&begun, false) {
+            Some(Form::Json) => self.read_whole(call, kind, answer, &begun).await,
+            Some(Form::Page | Form::Events) | None => self.page(answer, &begun).await,
+        }
     }
 
     fn frame(&self, call: &ModelCall) -> ReplyFrame {
@@ -115,11 +135,13 @@ impl Try<'_> {
         call: &ModelCall,
         kind: &'static Kind,
         mut answer: Box<upstream::Answer>,
+        begun: &[u8],
     ) -> Tried {
-        let body = match self.whole_body(&mut answer, self.idle_limit(false)).await {
-            Ok(body) => body,
+        let rest = match self.whole_body(&mut answer, self.idle_limit(false)).await {
+            Ok(rest) => rest,
             Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
         };
+        let body = with_beginning(begun, rest);
         let evidence = answer.evidence;
         match translate_or_pass::whole(kind.dialect, call.dialect, &body, || self.frame(call)) {
             Ok(whole) => {
@@ -151,8 +173,7 @@ impl Try<'_> {
             Ok(rest) => rest,
             Err(fault) => return self.broken_body(answer.evidence, Phase::Body, fault),
         };
-        let begun = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun);
-        let body = Bytes::from([begun, &*rest].concat());
+        let body = with_beginning(begun, rest);
         let evidence = answer.evidence;
         let read = translate_or_pass::whole(kind.dialect, call.dialect, &body, || self.frame(call));
         let told = read.and_then(|whole| {
@@ -478,23 +499,15 @@ impl Try<'_> {
         (evidence.excerpt, evidence.page_title) = diagnosis::excerpt::scrub(body, content_type);
     }
 
-    async fn not_an_answer(&self, mut answer: Box<upstream::Answer>, fault: ContentFault) -> Tried {
-        let body = self.error_body(&mut answer).await;
-        self.told_as(answer, &body, fault)
-    }
-
     /// A page whose beginning is there.
     async fn page(&self, mut answer: Box<upstream::Answer>, begun: &[u8]) -> Tried {
         let rest = self.error_body(&mut answer).await;
-        self.told_as(answer, &[begun, &*rest].concat(), ContentFault::Html)
-    }
-
-    fn told_as(&self, answer: Box<upstream::Answer>, body: &[u8], fault: ContentFault) -> Tried {
+        let body = [begun, &*rest].concat();
         let mut evidence = answer.evidence;
         evidence.phase = Phase::Body;
         count_bytes(&mut evidence, &answer.body);
-        self.read_words(&mut evidence, None, answer.status, &answer.headers, body);
-        evidence.fault = Some(Fault::Content(fault));
+        self.read_words(&mut evidence, None, answer.status, &answer.headers, &body);
+        evidence.fault = Some(Fault::Content(ContentFault::Html));
         self.failure(evidence, None)
     }
 
@@ -527,17 +540,17 @@ impl Try<'_> {
     ) -> Tried {
         evidence.phase = Phase::Body;
         self.read_words(&mut evidence, Some(kind), StatusCode::OK, headers, body);
-        let html = body.trim_ascii_start().first() == Some(&b'<');
+        let page = is_called_page(headers) || body.trim_ascii_start().first() == Some(&b'<');
         evidence.fault = Some(Fault::Content(match fault {
-            _ if html => ContentFault::Html,
-            ReplyFault::Empty => ContentFault::Empty,
-            ReplyFault::NotJson { at } => ContentFault::NotJson { at },
-            ReplyFault::WrongShape { what } => ContentFault::WrongShape { what },
             ReplyFault::ErrorObject(words) => {
                 // The dialect has read more than an error object: a blocked prompt has none.
                 evidence.signal = Some(provider::signal_of(kind, 200, &headers.to_map(), *words));
                 ContentFault::ErrorObject
             }
+            _ if page => ContentFault::Html,
+            ReplyFault::Empty => ContentFault::Empty,
+            ReplyFault::NotJson { at } => ContentFault::NotJson { at },
+            ReplyFault::WrongShape { what } => ContentFault::WrongShape { what },
         }));
         self.failure(evidence, None)
     }
@@ -636,6 +649,19 @@ impl Form {
             _ => Some(Self::Json),
         }
     }
+}
+
+fn is_called_page(headers: &Headers) -> bool {
+    media_type(headers).eq_ignore_ascii_case("text/html")
+}
+
+/// A whole body of which the beginning was read before.
+fn with_beginning(begun: &[u8], rest: Bytes) -> Bytes {
+    if begun.is_empty() {
+        return rest;
+    }
+    let begun = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun);
+    Bytes::from([begun, &*rest].concat())
 }
 
 /// The media type without its parameters, as sent.

@@ -1449,6 +1449,14 @@ pub(crate) const BODIES: &[Odd] = &[
         plain: "passes 200",
     },
     Odd {
+        name: "padded-gzip",
+        about: "Gzip with zeros after its end, which gzip itself passes over.",
+        act: |asked| packed(asked, "gzip", |text| [gzip(text), vec![0; 32]].concat()),
+        whole: "ok",
+        stream: "ok",
+        plain: "passes 200",
+    },
+    Odd {
         name: "x-gzip",
         about: "Content-Encoding: X-GZIP.",
         act: |asked| packed(asked, "X-GZIP", gzip),
@@ -1661,6 +1669,41 @@ pub(crate) const BODIES: &[Odd] = &[
         whole: "502 unexpected_content_type",
         stream: "502 unexpected_content_type",
         plain: "502 unexpected_content_type",
+    },
+    Odd {
+        name: "answer-called-a-page",
+        about: "A good answer that is called text/html.",
+        act: |asked| ok_of("text/html; charset=utf-8", good_body(asked).as_bytes()),
+        whole: "ok",
+        stream: "ok",
+        plain: "ok",
+    },
+    Odd {
+        name: "error-called-a-page",
+        about: "200 with an error object that is called text/html.",
+        act: |_| {
+            let error = r#"{"error":{"message":"Slow down","type":"rate_limit_error"}}"#;
+            ok_of("text/html", error.as_bytes())
+        },
+        whole: "429 rate_limited",
+        stream: "429 rate_limited",
+        plain: "passes 200",
+    },
+    Odd {
+        name: "words-called-a-page",
+        about: "200 with a few words that are called text/html.",
+        act: |_| ok_of("text/html", b"It works!"),
+        whole: "502 unexpected_content_type",
+        stream: "502 unexpected_content_type",
+        plain: "passes 200",
+    },
+    Odd {
+        name: "page-of-a-400",
+        about: "400 with a web page, as proxies make it.",
+        act: |_| status_of("400 Bad Request", "text/html", HTML.as_bytes()),
+        whole: "502 endpoint_not_found",
+        stream: "502 endpoint_not_found",
+        plain: "passes 400",
     },
     Odd {
         name: "page-without-a-type",
@@ -2270,6 +2313,14 @@ pub(crate) const STREAMS: &[Odd] = &[
         name: "nul-in-data",
         about: "After content a NUL byte in an event.",
         act: |_| stream_then(&begun(), "data: {\"choices\":\0[]}\n\n"),
+        whole: "-",
+        stream: "200 then stream_malformed",
+        plain: "-",
+    },
+    Odd {
+        name: "nul-before-a-field",
+        about: "After content NUL bytes before an event, which would hide what it says.",
+        act: |_| stream_then(&begun(), format!("\0\0data: {}\n\n", CHUNKS[2])),
         whole: "-",
         stream: "200 then stream_malformed",
         plain: "-",
