@@ -52,9 +52,10 @@ pub(super) fn by_number(status: u16) -> Code {
         429 => Code::RateLimited,
         451 => Code::RegionBlocked,
         424 => Code::InternalError,
+        // 425: the server does not want the call yet, which is no fault of the caller's. Source: RFC 8470, section 5.2.
+        425 | 503 => Code::ServiceUnavailable,
         400..=499 => Code::InvalidRequest,
         502 => Code::BadGateway,
-        503 => Code::ServiceUnavailable,
         // A network asks for a login first. Source: RFC 6585, section 6.
         511 => Code::UnexpectedContentType,
         529 => Code::UpstreamOverloaded,

@@ -26,6 +26,7 @@ pub(super) fn statuses() -> Vec<(Evidence, Code)> {
         (414, Code::RequestTooLarge),
         (422, Code::InvalidRequest),
         (424, Code::InternalError),
+        (425, Code::ServiceUnavailable),
         (429, Code::RateLimited),
         (431, Code::RequestTooLarge),
         (451, Code::RegionBlocked),
