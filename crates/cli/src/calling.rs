@@ -73,7 +73,7 @@ impl Caller {
         let deadline = Deadline::after(started, patience);
         let outgoing = Outgoing {
             fixed_headers: self.block.as_bytes(),
-            body: vec![Bytes::from(body.to_string())],
+            body: vec![Bytes::from(body.to_string())].into(),
             ..Outgoing::new(&Method::POST, "/v1/chat/completions")
         };
         let timers = Timers {

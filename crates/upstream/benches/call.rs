@@ -103,7 +103,7 @@ async fn call_ours(address: SocketAddr, body: Bytes) {
                         (HEADERS[4].0, HEADERS[4].1.as_bytes()),
                         (HEADERS[5].0, HEADERS[5].1.as_bytes()),
                     ],
-                    body: vec![body.clone()],
+                    body: vec![body.clone()].into(),
                     ..Outgoing::new(&Method::POST, "/v1/chat/completions")
                 };
                 let mut answer = client

@@ -1,5 +1,6 @@
 //! One attempt: request in; head, body and evidence out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,11 +87,13 @@ pub struct Outgoing<'a> {
     /// Headers of this call, of which the same holds.
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The whole body in pieces, sent with its length; none for no body. Nothing of it is copied.
-    pub body: Vec<Bytes>,
+    pub body: Cow<'a, [Bytes]>,
     /// A body that is still coming, in place of a whole one.
     pub upload: Option<Box<Upload>>,
     /// Whether another protocol is asked for (`Upgrade`), which HTTP/1.1 alone can be.
     pub upgrade: bool,
+    /// When the attempt began, where the caller has looked; otherwise when it is sent.
+    pub started: Option<Instant>,
     /// What the call is.
     pub lane: Lane,
     /// Whether the request may be sent again although the upstream may have acted on it.
@@ -110,9 +113,10 @@ impl<'a> Outgoing<'a> {
             path,
             fixed_headers: b"",
             headers: &[],
-            body: Vec::new(),
+            body: Cow::Borrowed(&[]),
             upload: None,
             upgrade: false,
+            started: None,
             lane: Lane::Model,
             idempotent: method.is_idempotent(),
             max_head: MAXIMUM_HEAD,
@@ -270,7 +274,7 @@ impl Client {
         mut request: Outgoing<'_>,
         timers: &Timers,
     ) -> Result<Box<Answer>, Box<Evidence>> {
-        let start = self.shared.clock.now();
+        let start = request.started.unwrap_or_else(|| self.shared.clock.now());
         let mut evidence = Box::<Evidence>::default();
         evidence.lane = request.lane;
         let length = request.length();
@@ -361,7 +365,7 @@ impl Client {
         if timers.deadline.has_passed(start) {
             return Err(Fault::Deadline.into());
         }
-        let mut body = request.body.as_slice();
+        let mut body = &*request.body;
         if length.is_some_and(|length| length <= COPIED) {
             body.iter().for_each(|part| head.extend_from_slice(part));
             body = &[];
@@ -480,6 +484,8 @@ impl Client {
             .keep_alive_timeout
             .map(|promised| promised.saturating_sub(PROMISE_MARGIN))
             .or(connection.promised);
+        // Made in its box, since it is large.
+        let answer = Box::new_uninit();
         let body = Body::new(
             Arc::clone(&self.shared),
             Beginning {
@@ -494,7 +500,7 @@ impl Client {
                 now,
             },
         );
-        Ok(Box::new(Answer {
+        let answered = Answer {
             status: head.status,
             version: head.version,
             reason: head.reason,
@@ -502,7 +508,8 @@ impl Client {
             body,
             upgraded: None,
             evidence,
-        }))
+        };
+        Ok(Box::write(answer, answered))
     }
 
     fn answer_http2(

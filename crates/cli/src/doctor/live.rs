@@ -117,7 +117,7 @@ async fn ask(
     block.extend_from_slice(b"content-type: application/json\r\n");
     let outgoing = Outgoing {
         fixed_headers: &block,
-        body: vec![Bytes::from(question(kind, model).to_string())],
+        body: vec![Bytes::from(question(kind, model).to_string())].into(),
         decode: true,
         lane: Lane::Model,
         ..Outgoing::new(&Method::POST, &path)

@@ -346,7 +346,7 @@ pub struct Rewrite<'a> {
 
 /// The body with these changes. Nothing of it is copied, and what is already right is left alone.
 #[must_use]
-pub fn rewrite(body: &Bytes, scan: &Scan, wanted: &Rewrite<'_>) -> Vec<Bytes> {
+pub fn rewrite<'b>(body: &'b Bytes, scan: &Scan, wanted: &Rewrite<'_>) -> Cow<'b, [Bytes]> {
     let mut edits = Vec::new();
     let is_right = |text: Text<'_>| text.is(wanted.model);
     match scan.model {
@@ -363,7 +363,10 @@ pub fn rewrite(body: &Bytes, scan: &Scan, wanted: &Rewrite<'_>) -> Vec<Bytes> {
     if wanted.strip_extensions {
         edits.append(&mut without_extensions(body, scan));
     }
-    apply(body, edits)
+    if edits.is_empty() {
+        return Cow::Borrowed(std::slice::from_ref(body));
+    }
+    Cow::Owned(apply(body, edits))
 }
 
 fn usage_edit(body: &Bytes, scan: &Scan) -> Option<Edit> {

@@ -12,7 +12,7 @@ fn with_model(body: &Bytes, scan: &Scan, model: &str, ask_for_usage: bool) -> Ve
         ask_for_usage,
         strip_extensions: false,
     };
-    rewrite(body, scan, &wanted)
+    rewrite(body, scan, &wanted).into_owned()
 }
 
 fn spliced(body: &str, model: &str, ask_for_usage: bool) -> String {

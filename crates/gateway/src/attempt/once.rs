@@ -129,6 +129,7 @@ impl Try<'_> {
             body: prepared.body,
             upload: None,
             upgrade: false,
+            started: Some(self.started),
             lane: Lane::Model,
             idempotent: true,
             max_head: upstream::MAXIMUM_HEAD,
@@ -180,12 +181,13 @@ impl Try<'_> {
             fixed_headers: &ready.header_block,
             headers: &headers,
             body: if call.raw.is_empty() {
-                Vec::new()
+                Cow::Borrowed(&[])
             } else {
-                vec![call.raw.clone()]
+                Cow::Borrowed(std::slice::from_ref(&call.raw))
             },
             upload: call.upload.as_ref().map(Upload::for_attempt),
             upgrade: call.upgrade.is_some(),
+            started: Some(self.started),
             lane: Lane::Http,
             idempotent: call.may_repeat,
             max_head: upstream::MAXIMUM_HEAD,

@@ -1,5 +1,7 @@
 //! The same dialect on both sides: the model's name is spliced and bytes pass. Different ones: through the canonical form.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use dialect::splice::Rewrite;
 use dialect::{
@@ -15,9 +17,9 @@ use crate::routing::Leg;
 
 /// A request's body for one target.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct Prepared<'c> {
     /// The body, in pieces.
-    pub(super) body: Vec<Bytes>,
+    pub(super) body: Cow<'c, [Bytes]>,
     /// Headers that the dialect wants beside it.
     pub(super) headers: Vec<(&'static str, String)>,
     /// What could not be carried.
@@ -30,7 +32,7 @@ pub(super) struct Prepared {
 ///
 /// # Errors
 /// The call asks for something that the target's dialect cannot carry and that must not be dropped silently.
-pub(super) fn prepare(call: &ModelCall, leg: &Leg) -> Result<Prepared, Refusal> {
+pub(super) fn prepare<'c>(call: &'c ModelCall, leg: &Leg) -> Result<Prepared<'c>, Refusal> {
     let Leg::Model { target, .. } = leg else {
         return Err(Refusal::new(
             diagnosis::Code::GatewayInternalError,
@@ -63,7 +65,7 @@ pub(super) fn prepare(call: &ModelCall, leg: &Leg) -> Result<Prepared, Refusal> 
         ..Encoding::default()
     };
     let encoded = dialect::encode_call(kind.dialect, &canonical, &encoding).map_err(wrong)?;
-    let body = vec![Bytes::from(encoded.body)];
+    let body = Cow::Owned(vec![Bytes::from(encoded.body)]);
     Ok(Prepared {
         body,
         headers: encoded.headers,

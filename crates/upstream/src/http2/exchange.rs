@@ -184,7 +184,7 @@ impl<'a> Exchange<'a> {
         } else {
             self.sender = Some(Sender {
                 stream,
-                whole: self.call.request.body.clone().into_iter(),
+                whole: self.call.request.body.to_vec().into_iter(),
                 upload: upload.take(),
                 due: Bytes::new(),
                 sent: 0,

@@ -28,7 +28,7 @@ async fn outcome(client: &Client, to: &Destination, body: Vec<Bytes>, wanted: &s
     (timers.header, timers.tls, timers.write) = (idle, idle, idle);
     let request = Outgoing {
         fixed_headers: b"host: drill\r\ncontent-type: application/json\r\n",
-        body,
+        body: body.into(),
         decode: true,
         ..Outgoing::new(&Method::POST, "/v1/chat/completions")
     };

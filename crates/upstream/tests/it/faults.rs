@@ -263,7 +263,7 @@ async fn the_deadline_fires_in_whatever_phase_it_strikes() {
 
 fn large() -> Outgoing<'static> {
     Outgoing {
-        body: vec![Bytes::from(vec![b'x'; 32 << 20])],
+        body: vec![Bytes::from(vec![b'x'; 32 << 20])].into(),
         ..post(b"")
     }
 }

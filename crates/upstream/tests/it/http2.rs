@@ -38,9 +38,9 @@ fn call<'a>(method: &'a Method, path: &'a str, body: &'static [u8]) -> Outgoing<
         fixed_headers: b"host: virtual.test\r\nx-fixed: 1\r\n",
         headers: &[("x-own", b"2")],
         body: if body.is_empty() {
-            Vec::new()
+            Vec::new().into()
         } else {
-            vec![Bytes::from_static(body)]
+            vec![Bytes::from_static(body)].into()
         },
         lane: Lane::Http,
         ..Outgoing::new(method, path)

@@ -106,7 +106,7 @@ async fn calls(to: Destination, lane: Lane, first: u64) -> Vec<u64> {
     for number in (first..CALLS).step_by(usize::try_from(AT_A_TIME).unwrap()) {
         let request = Outgoing {
             fixed_headers: b"host: test\r\n",
-            body: vec![Bytes::from(format!("{number:08}"))],
+            body: vec![Bytes::from(format!("{number:08}"))].into(),
             lane,
             ..Outgoing::new(&Method::POST, "/")
         };

@@ -134,7 +134,7 @@ pub(crate) const IDLE: Duration = Duration::from_secs(5);
 pub(crate) fn post(body: &'static [u8]) -> Outgoing<'static> {
     Outgoing {
         fixed_headers: b"host: test\r\n",
-        body: vec![Bytes::from_static(body)],
+        body: vec![Bytes::from_static(body)].into(),
         ..Outgoing::new(&Method::POST, "/v1/chat/completions")
     }
 }

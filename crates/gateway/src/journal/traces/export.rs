@@ -210,7 +210,7 @@ impl Exporter {
         let deadline = Deadline::after(self.clock.now(), TIMEOUT);
         let outgoing = Outgoing {
             fixed_headers: &self.header_block,
-            body: vec![body],
+            body: vec![body].into(),
             lane: Lane::Http,
             idempotent: true,
             ..Outgoing::new(&Method::POST, &self.path)
