@@ -64,12 +64,9 @@ struct Slots {
     free: Vec<usize>,
 }
 
-/// One running call; it leaves the table when dropped.
+/// One running call's place in its table, until it [leaves](InFlight::leave).
 #[derive(Debug)]
-pub struct Entry {
-    slot: usize,
-    table: InFlight,
-}
+pub struct Entry(usize);
 
 impl InFlight {
     /// Enters a call.
@@ -89,11 +86,48 @@ impl InFlight {
             Some(place) => *place = Some((id, running)),
             None => slots.calls.push(Some((id, running))),
         }
+        Entry(slot)
+    }
+
+    /// The call is over.
+    #[expect(clippy::needless_pass_by_value, reason = "a call leaves once")]
+    pub fn leave(&self, entry: Entry) {
+        let Entry(slot) = entry;
+        let mut slots = self.slots.lock();
+        let left = slots.calls.get_mut(slot).and_then(Option::take);
+        slots.free.extend(left.is_some().then_some(slot));
         drop(slots);
-        Entry {
-            slot,
-            table: self.clone(),
+        drop(left);
+    }
+
+    fn change(&self, entry: &Entry, change: impl FnOnce(&mut Running)) {
+        if let Some(Some((_, running))) = self.slots.lock().calls.get_mut(entry.0) {
+            change(running);
         }
+    }
+
+    /// Notes who calls.
+    pub fn identified(&self, entry: &Entry, key: &KeyId) {
+        self.change(entry, |running| running.key = Some(key.clone()));
+    }
+
+    /// Notes what is asked for.
+    pub fn wanted(&self, entry: &Entry, model: &Arc<str>) {
+        self.change(entry, |running| running.model = Some(Arc::clone(model)));
+    }
+
+    /// Notes that an attempt begins.
+    pub fn attempting(&self, entry: &Entry, n: u32, target: &Arc<str>) {
+        self.change(entry, |running| {
+            running.attempt = n;
+            running.target = Some(Arc::clone(target));
+            running.phase = CallPhase::Attempting;
+        });
+    }
+
+    /// Notes how far the call is.
+    pub fn phase(&self, entry: &Entry, phase: CallPhase) {
+        self.change(entry, |running| running.phase = phase);
     }
 
     /// A copy of the table, for a page.
@@ -124,48 +158,6 @@ impl InFlight {
     }
 }
 
-impl Entry {
-    fn change(&self, change: impl FnOnce(&mut Running)) {
-        if let Some(Some((_, running))) = self.table.slots.lock().calls.get_mut(self.slot) {
-            change(running);
-        }
-    }
-
-    /// Notes who calls.
-    pub fn identified(&self, key: &KeyId) {
-        self.change(|running| running.key = Some(key.clone()));
-    }
-
-    /// Notes what is asked for.
-    pub fn wanted(&self, model: &Arc<str>) {
-        self.change(|running| running.model = Some(Arc::clone(model)));
-    }
-
-    /// Notes that an attempt begins.
-    pub fn attempting(&self, n: u32, target: &Arc<str>) {
-        self.change(|running| {
-            running.attempt = n;
-            running.target = Some(Arc::clone(target));
-            running.phase = CallPhase::Attempting;
-        });
-    }
-
-    /// Notes how far the call is.
-    pub fn phase(&self, phase: CallPhase) {
-        self.change(|running| running.phase = phase);
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let mut slots = self.table.slots.lock();
-        if let Some(place) = slots.calls.get_mut(self.slot) {
-            *place = None;
-            slots.free.push(self.slot);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,9 +169,9 @@ mod tests {
         let now = ManualClock::default().now();
         let first = table.enter(CallId::generate(1), now);
         let second = table.enter(CallId::generate(2), now);
-        drop(first);
+        table.leave(first);
         let third = table.enter(CallId::generate(3), now);
-        third.attempting(2, &Arc::from("p/m"));
+        table.attempting(&third, 2, &Arc::from("p/m"));
         let mut times: Vec<_> = table
             .list()
             .iter()
@@ -192,7 +184,8 @@ mod tests {
             2,
             "the place of the first call serves the third"
         );
-        drop((second, third));
+        table.leave(second);
+        table.leave(third);
         assert!(table.is_empty());
     }
 }

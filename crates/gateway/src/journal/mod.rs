@@ -381,11 +381,12 @@ impl Journal {
 
     /// Appends an event.
     pub fn add(&mut self, event: Event) {
-        if let Some(in_flight) = &self.in_flight {
+        if let Some(entry) = &self.in_flight {
+            let table = &self.recorder.in_flight;
             match &event {
-                Event::Identified(key, _) => in_flight.identified(key),
-                Event::Wanted { model, .. } => in_flight.wanted(model),
-                Event::FirstContent(_) => in_flight.phase(in_flight::CallPhase::Relaying),
+                Event::Identified(key, _) => table.identified(entry, key),
+                Event::Wanted { model, .. } => table.wanted(entry, model),
+                Event::FirstContent(_) => table.phase(entry, in_flight::CallPhase::Relaying),
                 _ => {}
             }
         }
@@ -394,8 +395,8 @@ impl Journal {
 
     /// Notes that an attempt begins; it ends with [`Event::Attempted`], or with the client leaving.
     pub fn attempting(&mut self, n: u32, target: &Arc<str>, at: Instant) {
-        if let Some(in_flight) = &self.in_flight {
-            in_flight.attempting(n, target);
+        if let Some(entry) = &self.in_flight {
+            self.recorder.in_flight.attempting(entry, n, target);
         }
         self.under_way = Some(UnderWay {
             n,
@@ -461,9 +462,10 @@ impl Journal {
     }
 
     fn finish(&mut self, outcome: Outcome, whole: Duration) {
-        if self.in_flight.take().is_none() {
+        let Some(entry) = self.in_flight.take() else {
             return;
-        }
+        };
+        self.recorder.in_flight.leave(entry);
         if let Some(UnderWay { n, target, at }) = self.under_way.take() {
             let took = whole.saturating_sub(at);
             self.events
