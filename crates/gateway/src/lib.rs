@@ -26,6 +26,8 @@ pub mod refusal;
 
 pub mod journal;
 
+mod boxed;
+
 pub mod bytes;
 
 pub mod gate;

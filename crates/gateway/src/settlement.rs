@@ -23,7 +23,7 @@ pub struct Settlement {
     visit: Option<Visit>,
     _place: Place,
     /// What the attempt that answers holds of its target; dropped unsettled, it teaches nothing.
-    ticket: Option<Ticket>,
+    ticket: Option<Box<Ticket>>,
 }
 
 impl Settlement {
@@ -33,7 +33,7 @@ impl Settlement {
         journal: Journal,
         place: Place,
         price: Option<Price>,
-        ticket: Option<Ticket>,
+        ticket: Option<Box<Ticket>>,
         visit: Option<Visit>,
     ) -> Self {
         Self {

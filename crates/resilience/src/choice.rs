@@ -47,7 +47,7 @@ pub struct Entered {
     /// The place of the candidate that takes it.
     pub place: usize,
     /// What the attempt holds.
-    pub ticket: Ticket,
+    pub ticket: Box<Ticket>,
     /// Why those before it in the order do not.
     pub passed_over: Vec<Denied>,
 }

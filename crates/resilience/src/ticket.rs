@@ -85,14 +85,21 @@ impl Door {
     ///
     /// # Errors
     /// Why not.
-    pub fn enter(self, ask: &Ask, settings: &Settings, now: Instant) -> Result<Ticket, Denied> {
+    pub fn enter(
+        self,
+        ask: &Ask,
+        settings: &Settings,
+        now: Instant,
+    ) -> Result<Box<Ticket>, Denied> {
         self.is_awake(now)?;
         let place = self.target.enter(ask, settings, now).map_err(|closed| {
             self.refund(closed, ask, now);
             Denied::of_target(closed)
         })?;
+        // Made in its box, since it is large: `Box::new` would copy it there.
+        let held = Box::new_uninit();
         // From here on the ticket gives back what it holds.
-        let mut ticket = Ticket {
+        let ticket = Ticket {
             door: self,
             caller: ask.caller,
             settings: *settings,
@@ -100,6 +107,7 @@ impl Door {
             credential: None,
             provider: None,
         };
+        let mut ticket = Box::write(held, ticket);
         if ticket.door.provider.throttles(settings.local_throttle, now) {
             return Err(Denied {
                 why: Why::Throttled,
@@ -143,7 +151,8 @@ impl Door {
     }
 }
 
-/// What an attempt holds: its place among those in flight, and the place of a probe where it is one.
+/// What an attempt holds: its place among those in flight, and the place of a probe where it is one. It is large and goes
+/// through many hands: in a box.
 #[derive(Debug)]
 pub struct Ticket {
     door: Door,
@@ -172,7 +181,7 @@ impl Ticket {
     }
 
     /// The answer was good to its last byte.
-    pub fn ended(mut self, now: Instant) {
+    pub fn ended(mut self: Box<Self>, now: Instant) {
         let Some(mut place) = self.place.take() else {
             return;
         };
@@ -184,7 +193,7 @@ impl Ticket {
     }
 
     /// The attempt failed, or its answer broke off. `random` is between 0 and 1.
-    pub fn failed(mut self, fault: &Fault, random: f64, now: Instant) {
+    pub fn failed(mut self: Box<Self>, fault: &Fault, random: f64, now: Instant) {
         let Some(mut place) = self.place.take() else {
             return;
         };

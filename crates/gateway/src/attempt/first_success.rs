@@ -14,6 +14,7 @@ use super::line::{Place, Turn};
 use super::once::{Failure, Success, Tried, Try};
 use super::ways::Going;
 use super::{Answer, AnswerBody};
+use crate::boxed;
 use crate::gate::Gate;
 use crate::intake::Call;
 use crate::journal::{Attempt, Event, Journal, Next};
@@ -73,7 +74,7 @@ pub async fn first_success(
             leaves_room: !course.is_last() && course.has_other(index, started),
             is_last: course.is_last(),
         };
-        let tried = Box::pin(attempt.run()).await?;
+        let tried = boxed::pinned(|| attempt.run()).await?;
         let made = Made {
             n,
             leg,
@@ -251,7 +252,12 @@ fn note_skips(going: &mut Going, journal: &mut Journal) {
 }
 
 /// A good answer, as far as it is seen: what is held of the target goes along with a body that is still on the way.
-fn answered(mut ticket: Ticket, success: &Success, call: &Call, now: Instant) -> Option<Ticket> {
+fn answered(
+    mut ticket: Box<Ticket>,
+    success: &Success,
+    call: &Call,
+    now: Instant,
+) -> Option<Box<Ticket>> {
     if let AnswerBody::Whole { .. } = success.answer.body {
         ticket.ended(now);
         return None;
@@ -277,7 +283,7 @@ fn answered(mut ticket: Ticket, success: &Success, call: &Call, now: Instant) ->
 }
 
 /// What a failed attempt teaches; one that says nothing gives back what it held. Whether it said anything of the target.
-fn teach(ticket: Ticket, failure: &Failure, plan: &Plan, now: Instant) -> bool {
+fn teach(ticket: Box<Ticket>, failure: &Failure, plan: &Plan, now: Instant) -> bool {
     let hints = Hints::when(plan.resilience.respect_retry_after);
     match lesson::of(&failure.verdict, &failure.evidence, hints) {
         Lesson::Failed(fault) => {

@@ -95,7 +95,7 @@ pub struct Answer {
     /// The gateway itself answered: no attempt was made.
     pub local: bool,
     /// What the attempt holds of its target, where its body is still on the way.
-    pub ticket: Option<Ticket>,
+    pub ticket: Option<Box<Ticket>>,
     /// What is learnt of the target when the answer has ended.
     pub visit: Option<Visit>,
 }

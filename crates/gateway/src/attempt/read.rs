@@ -18,6 +18,7 @@ use super::once::{Success, Tried, Try};
 use super::opening::Opening;
 use super::translate_or_pass::{self, Flow, Piece};
 use super::{Answer, AnswerBody, LiveStream, RawBody, RawTunnel};
+use crate::boxed;
 use crate::intake::{HttpCall, ModelCall, Upload};
 use crate::lanes;
 use crate::refusal::Verbatim;
@@ -412,7 +413,7 @@ impl Try<'_> {
 
     fn answer(&self, status: StatusCode, lines: Lines, body: AnswerBody) -> Box<Answer> {
         let trail = self.call.terms().wishes.trail;
-        Box::new(Answer {
+        boxed::made(|| Answer {
             status,
             headers: HeaderMap::new(),
             lines,

@@ -22,7 +22,7 @@ const UNGUARDED: Settings = Settings::OFF;
 /// The states of one target of the plan.
 #[derive(Debug)]
 struct Way<'a> {
-    provider: Arc<ProviderState>,
+    provider: Cow<'a, Arc<ProviderState>>,
     target: Arc<TargetState>,
     credentials: Cow<'a, [Arc<CredentialState>]>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Ways<'a> {
 pub(super) struct Going {
     pub(super) leg: usize,
     pub(super) credential: usize,
-    pub(super) ticket: Ticket,
+    pub(super) ticket: Box<Ticket>,
     /// Whom it passes over.
     pub(super) passed_over: Vec<Skip>,
 }
@@ -268,19 +268,19 @@ impl<'a> Ways<'a> {
             Leg::Model { .. } if leg.is_demo() => {
                 let provider = self.registry.provider(label, 0, ratio);
                 let key = self.registry.credential(label, 0);
-                (provider, Cow::Owned(vec![key]))
+                (Cow::Owned(provider), Cow::Owned(vec![key]))
             }
             Leg::Model { ready, .. } => {
                 let states = ready.states(self.registry, ratio);
                 (
-                    Arc::clone(&states.provider),
+                    Cow::Borrowed(&states.provider),
                     Cow::Borrowed(states.credentials.as_slice()),
                 )
             }
             Leg::Http { ready, label, .. } => {
                 let states = ready.states(self.registry, label, ratio);
                 (
-                    Arc::clone(&states.provider),
+                    Cow::Borrowed(&states.provider),
                     Cow::Borrowed(states.credentials.as_slice()),
                 )
             }

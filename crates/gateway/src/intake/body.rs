@@ -18,6 +18,7 @@ use types::Deadline;
 
 use super::upload::{KEPT, Upload};
 use super::{Call, Head, HeadLane, HttpCall, ModelCall, Terms, Wishes};
+use crate::boxed;
 use crate::bytes::{ByteBudget, HeldBytes};
 use crate::journal::{Event, Journal};
 use crate::keyring::Caller;
@@ -178,7 +179,7 @@ fn model_call(
         }
     };
     let (stream, reasoning) = (scan.stream, scan.asks_reasoning);
-    Ok(Box::new(ModelCall {
+    Ok(boxed::made(|| ModelCall {
         dialect,
         raw,
         scan,

@@ -10,6 +10,7 @@ use http1::{Headers, Received};
 
 use super::said::Said;
 use super::{Head, HeadLane, Inbound};
+use crate::boxed;
 use crate::journal::{Asked, Event, Journal};
 use crate::policy::Policy;
 use crate::refusal::{Envelope, Refusal};
@@ -45,7 +46,7 @@ pub fn head(
     })));
     said.is_sound(parts.version, parts.uri.authority().is_some())?;
     let lane = found?;
-    Ok(Box::new(Head {
+    Ok(boxed::made(|| Head {
         lane,
         method: parts.method,
         uri: parts.uri,

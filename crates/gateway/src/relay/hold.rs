@@ -20,6 +20,7 @@ use types::CallId;
 
 use super::reply::OwnHeaders;
 use super::{Broken, Reply, ReplyBody, stream_head};
+use crate::boxed;
 use crate::gate::Gate;
 use crate::intake::Inbound;
 use crate::pipeline;
@@ -77,7 +78,7 @@ pub async fn answer(gate: Arc<Gate>, inbound: Inbound) -> Reply {
     let notice = HoldNotice::default();
     let hold = notice.clone();
     let mut answering: Answering =
-        Box::pin(async move { pipeline::answer(&gate, inbound, &hold).await });
+        boxed::pinned(|| async move { pipeline::answer(&gate, inbound, &hold).await });
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     let answered = poll_fn(|context| {
         if let Poll::Ready(response) = answering.as_mut().poll(context) {

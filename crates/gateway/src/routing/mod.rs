@@ -12,6 +12,7 @@ use config::{Hold, Resilience, Resolved, Route, Target};
 use diagnosis::Code;
 use types::Deadline;
 
+use crate::boxed;
 use crate::gate::Shared;
 use crate::hosts::Host;
 use crate::intake::{Call, HttpCall, ModelCall};
@@ -332,7 +333,7 @@ fn finish(
     let waited = patience.map(|patience| Deadline::after(journal.started(), patience));
     let callers = [parts.client_deadline, waited].into_iter().flatten().min();
     let deadline = callers.map_or(ours, |callers| callers.min(ours));
-    Box::new(Plan {
+    boxed::made(|| Plan {
         asked: parts.asked,
         legs: parts.legs,
         resilience,

@@ -1,7 +1,7 @@
 //! One client connection: which protocol it speaks, and a watchdog that ends it when the client is silent, slow or stuck.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(super) async fn serve(gate: Arc<Gate>, accepted: Accepted) {
             None => {}
         }
     };
-    guard(talking, &line, &facts, patience, stage).await;
+    guard(pin!(talking), &line, &facts, patience, stage).await;
 }
 
 enum Protocol {
@@ -107,13 +107,12 @@ async fn protocol(line: &Line, facts: &Facts) -> Option<Protocol> {
 
 /// Lets a client talk until it has ended, the watchdog ends it, or the gateway does.
 async fn guard(
-    talking: impl Future<Output = ()>,
+    mut talking: Pin<&mut impl Future<Output = ()>>,
     line: &Line,
     facts: &Facts,
     patience: Patience,
     stage: watch::Receiver<Stage>,
 ) {
-    let mut talking = pin!(talking);
     let mut watchdog = pin!(sleep(patience.first_byte.min(patience.head)));
     let mut next = Stage::Closing;
     let mut due = pin!(reached(stage.clone(), next));

@@ -1,12 +1,14 @@
 //! Which of the door's few answers a request gets: health, the web UI, or the pipeline.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use diagnosis::Code;
-use futures_util::FutureExt;
 use http::{Method, StatusCode};
 use http1::{Received, RequestFault};
 
@@ -119,8 +121,16 @@ async fn pipeline(
 ) -> Reply {
     let openai = intake::wants_openai_errors(head.uri.path());
     let inbound = Inbound { head, body, peer };
-    let answering = hold::answer(Arc::clone(gate), inbound);
-    let Ok(reply) = AssertUnwindSafe(answering).catch_unwind().await else {
+    let mut answering = pin!(hold::answer(Arc::clone(gate), inbound));
+    // Polled where it is: `FutureExt::catch_unwind` would move it about.
+    let answered =
+        poll_fn(
+            |cx| match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx))) {
+                Ok(polled) => polled.map(Some),
+                Err(_panic) => Poll::Ready(None),
+            },
+        );
+    let Some(reply) = answered.await else {
         tracing::error!("a call panicked");
         let refusal = Refusal::new(
             Code::GatewayInternalError,

@@ -45,7 +45,7 @@ pub(super) async fn run(
         async move {
             let call = Facts::begin_call(Arc::clone(&facts));
             let (parts, body) = request.into_parts();
-            let body = RequestBody::Http2(body);
+            let body = RequestBody::Http2(Box::new(body));
             let mut reply = dispatch::answer(&gate, head(&parts), body, peer, &facts).await;
             reply.body.keep(call);
             Ok::<_, Infallible>(reply.into_response())

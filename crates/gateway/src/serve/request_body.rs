@@ -14,8 +14,8 @@ use super::line::{LineBody, Unread};
 pub enum RequestBody {
     /// Off an HTTP/1.1 connection.
     Http1(LineBody),
-    /// Off a stream of HTTP/2.
-    Http2(Incoming),
+    /// Off a stream of HTTP/2. In a box: it is ten times as large as the other.
+    Http2(Box<Incoming>),
 }
 
 /// Why a body could not be read.

@@ -101,7 +101,7 @@ struct Call {
     tries: Vec<u32>,
     attempts: u32,
     leg: usize,
-    ticket: Option<Ticket>,
+    ticket: Option<Box<Ticket>>,
     fault: Option<Fault>,
     paid: bool,
     is_over: bool,
